@@ -1,0 +1,1 @@
+"""Lets LiveKit hand rooms to your code: worker, jobs, process pool, hooks."""

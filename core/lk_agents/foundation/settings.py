@@ -1,0 +1,58 @@
+"""The one place that reads the environment. Nothing writes it.
+
+=============================  ============================================================================
+``LIVEKIT_URL``                server to register with
+``LIVEKIT_API_KEY``            key of that server
+``LIVEKIT_API_SECRET``         its secret; never printed
+``LK_AGENTS_PLUGINS``          allow list: only these plugins are loaded (comma-separated names)
+``LK_AGENTS_DISABLED_PLUGINS`` deny list (comma-separated names)
+``LK_AGENTS_TRACE_HOOKS``      ``1`` logs every hook call with its arguments and results
+``LK_AGENTS_CACHE``            where plugins keep downloaded files
+``NO_COLOR``                   any value: no colours on a terminal
+=============================  ============================================================================
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+__all__ = ["Settings"]
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(part.strip() for part in text.split(",") if part.strip())
+
+
+def _flag(text: str) -> bool:
+    return text.strip().lower() in {"1", "true", "yes", "on"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What the environment says, read once; see the module's table."""
+
+    url: str = ""
+    api_key: str = ""
+    api_secret: str = field(default="", repr=False)
+    plugins: frozenset[str] | None = None
+    disabled_plugins: frozenset[str] = frozenset()
+    trace_hooks: bool = False
+    cache_folder: str = ""
+    no_color: bool = False
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read the settings from ``environ``, by default the process's own environment."""
+        env = os.environ if environ is None else environ
+        return cls(
+            url=env.get("LIVEKIT_URL", ""),
+            api_key=env.get("LIVEKIT_API_KEY", ""),
+            api_secret=env.get("LIVEKIT_API_SECRET", ""),
+            plugins=_names(env["LK_AGENTS_PLUGINS"]) if "LK_AGENTS_PLUGINS" in env else None,
+            disabled_plugins=_names(env.get("LK_AGENTS_DISABLED_PLUGINS", "")),
+            trace_hooks=_flag(env.get("LK_AGENTS_TRACE_HOOKS", "")),
+            cache_folder=env.get("LK_AGENTS_CACHE", ""),
+            no_color="NO_COLOR" in env,
+        )

@@ -1,0 +1,1 @@
+"""The process pool: pure machine, supervisor, zygote, channels. Internal; only the package's name is public."""

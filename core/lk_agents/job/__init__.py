@@ -1,0 +1,1 @@
+"""One job: request, process, context, life cycle."""
