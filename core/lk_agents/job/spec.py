@@ -6,6 +6,7 @@ These records cross the process boundary as msgspec; nothing in them is code.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
@@ -35,7 +36,8 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a process needs to run one job.
 
     ``job`` is the server's ``livekit.protocol.agent.Job`` as serialised protobuf. Times are wall-clock seconds,
-    0.0 where unknown.
+    0.0 where unknown. ``job_credentials="none"`` keeps ``ctx.api`` from using any credentials, also those of a
+    process that happens to hold them (a thread of the worker).
     """
 
     job_id: str
@@ -46,6 +48,7 @@ class JobSpec(msgspec.Struct, frozen=True, kw_only=True):
     accept: AcceptArguments
     fake_job: bool = False
     credentials: Credentials | None = None
+    job_credentials: Literal["inherit", "none"] = "inherit"
     offered_at: float = 0.0
     accepted_at: float = 0.0
     assigned_at: float = 0.0
@@ -71,6 +74,8 @@ class EndCause(StrEnum):
     """The worker asked: termination by the server, drain limit, shutdown of the worker, memory."""
     WORKER_LOST = "worker_lost"
     """The worker's process is gone."""
+    MEMORY = "memory"
+    """The job's process, or the machine, came to its memory limit."""
     NATIVE_PANIC = "native_panic"
     """The native media library panicked."""
     PROCESS_LOST = "process_lost"
