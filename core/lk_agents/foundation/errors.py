@@ -16,7 +16,7 @@
     │   ├── ProcessStartError              processes cannot be started: the last failure is in the text
     │   └── PoolClosedError                the pool is closing or closed
     ├── ProtocolError                      the other end of a channel broke the rules
-    ├── JobError                           a job cannot go on
+    ├── JobError (also RuntimeError)       a job cannot go on, or what was asked needs a job, or a room, that is not there
     │   ├── RoomReplacedError              the room was closed and made anew before the job joined it
     │   └── RoomDisconnectedError          the room went away while somebody waited for it
     ├── InferenceError                     the inference process could not answer
@@ -112,8 +112,8 @@ class ProtocolError(LkAgentsError):
     """The other end of a channel broke the rules of the channel."""
 
 
-class JobError(LkAgentsError):
-    """A job cannot go on."""
+class JobError(LkAgentsError, RuntimeError):
+    """A job cannot go on, or what was asked needs a job, or a room, that is not there."""
 
 
 class RoomReplacedError(JobError):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
 from typing import Protocol
 
+from lk_agents.job.ending import End, JobLimits
 from lk_agents.job.spec import EndCause, JobOutcome
 
-__all__ = ["InferenceExecutor", "JobHost"]
+__all__ = ["InferenceExecutor", "JobHost", "JobRuntime"]
 
 
 class InferenceExecutor(Protocol):
@@ -48,3 +51,17 @@ class JobHost(InferenceExecutor, Protocol):
 
         The room is left only then: a server that sees the agent leave first notes the job as failed.
         """
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobRuntime:
+    """What a job's context is connected to when the runtime runs it.
+
+    :param host: the process around the job; None if there is none to ask.
+    :param end: begins the end of the job; the first call wins.
+    :param limits: the job's limits.
+    """
+
+    host: JobHost | None
+    end: Callable[[End], None]
+    limits: JobLimits
