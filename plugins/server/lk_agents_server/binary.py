@@ -39,9 +39,9 @@ def find_binary(*, given: str | None = None, packaged: Path | None = None, path:
     if on_path:
         return Path(on_path).absolute()
     raise BinaryNotFoundError(
-        f"no livekit-server: {own} is not there, and PATH has none. Install it again "
-        "(`pip install --force-reinstall --no-deps lk-agents-server`, or `uv sync --reinstall-package lk-agents-server`), "
-        f"put a livekit-server on PATH, or set {BINARY_VARIABLE} to one"
+        f"no livekit-server: {own} is not there, and PATH has none. Install it again (`pip install --force-reinstall "
+        "--no-deps lk-agents-server` or `uv sync --reinstall-package lk-agents-server`), put a livekit-server on "
+        f"PATH, or set {BINARY_VARIABLE} to one"
     )
 
 

@@ -14,10 +14,11 @@ __all__ = ["LOOPBACK", "Keys", "LogLevel", "Ports", "ServerOptions", "server_con
 
 LOOPBACK: Final = "127.0.0.1"
 SHORTEST_SECRET: Final = 32
+STUN_PORT: Final = 3478
 
 LogLevel = Literal["debug", "info", "warn", "error"]
 
-# Set by options, or what keeps the server to this machine; `extra_config` may not change them. Value: what to do instead.
+# What `extra_config` may not change, and what to do instead.
 _RESERVED: Final[Mapping[str, str]] = {
     "bind_addresses": "the embedded server is for this machine only",
     "key_file": "use the options api_key and api_secret",
@@ -123,8 +124,9 @@ def server_config(options: ServerOptions, ports: Ports, keys: Keys) -> dict[str,
             "use_external_ip": False,
             "enable_loopback_candidate": True,
             "ips": {"includes": [f"{LOOPBACK}/32"]},  # what UDP binds; without it, every address of the machine
-            # Without an entry clients are told to ask public STUN servers. This one is our own socket, which stays mute.
-            "stun_servers": [f"{LOOPBACK}:{ports.rtc_udp}"],
+            # Without an entry clients are told to ask public STUN servers. Nobody listens here; our own UDP port will
+            # not do, it takes such a question for the beginning of a connection, and the real one then fails.
+            "stun_servers": [f"{LOOPBACK}:{STUN_PORT}"],
         },
     }
     room = {"empty_timeout": options.empty_timeout, "departure_timeout": options.departure_timeout}
@@ -135,7 +137,7 @@ def server_config(options: ServerOptions, ports: Ports, keys: Keys) -> dict[str,
     return _merged(config, options.extra_config)
 
 
-def _check_port(name: str, port: int) -> None:
+def _check_port(name: str, port: Any) -> None:
     if not isinstance(port, int) or isinstance(port, bool) or not 0 <= port <= 65535:
         raise ConfigError(f"{name}={port!r}: a port from 1 to 65535 is needed, or 0 for any free one")
 
@@ -148,6 +150,9 @@ def _check_address(name: str, address: str) -> None:
 
 def _checked_extra(extra: Mapping[str, Any]) -> dict[str, Any]:
     """Return a copy that nobody else can change, after looking for what it may not hold."""
+    for section in ("logging", "redis", "room", "rtc"):
+        if section in extra and not isinstance(extra[section], Mapping):
+            raise ConfigError(f"extra_config[{section!r}] is {extra[section]!r}: a mapping is needed")
     for path in _paths(extra):
         if remedy := _RESERVED.get(path):
             raise ConfigError(f"extra_config may not set {path}: {remedy}")
@@ -169,6 +174,8 @@ def _merged(base: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]
     result = dict(base)
     for name, value in extra.items():
         below = result.get(name)
-        both = isinstance(below, Mapping) and isinstance(value, Mapping)
-        result[name] = _merged(below, value) if both else copy.deepcopy(value)
+        if isinstance(below, Mapping) and isinstance(value, Mapping):
+            result[name] = _merged(below, value)
+        else:
+            result[name] = copy.deepcopy(value)
     return result

@@ -1,8 +1,8 @@
 """The server's process: one thread starts it, reads what it says, and reaps it.
 
 The three belong to one thread for a reason. Linux offers to kill a child when its parent dies, but "parent" means the
-*thread* that started it: a server started from a short-lived thread would die with that thread. This one lives exactly as
-long as the server.
+*thread* that started it: a server started from a short-lived thread would die with that thread. This one lives exactly
+as long as the server.
 """
 
 from __future__ import annotations

@@ -163,7 +163,7 @@ class LiveKitServer:
         await self._in_thread(self._stop, name="lk-server-stop")
 
     async def _in_thread(self, work: Callable[[], None], *, name: str) -> None:
-        """Run blocking work off the loop. Cancelling kills the server and waits, bounded, until the work has seen it."""
+        """Run blocking work off the loop; a cancellation kills the server and waits, bounded, for the work to end."""
         task = asyncio.create_task(asyncio.to_thread(work), name=name)
         try:
             await asyncio.shield(task)
@@ -268,13 +268,13 @@ class LiveKitServer:
         wait; in the first 100 ms after its start was done, one is noted and forgotten.
         """
         patience = min(FIRST_SIGNAL_SECONDS, self._options.stop_timeout)
-        process.terminate()
-        if process.wait(patience):
-            return
-        process.terminate()
-        if process.wait(self._options.stop_timeout - patience):
-            return
-        process.kill()
+        try:
+            for seconds in (patience, self._options.stop_timeout - patience):
+                process.terminate()
+                if process.wait(seconds):
+                    return
+        finally:  # also where a second Ctrl-C comes in
+            process.kill()
         if not process.wait(KILLED_SECONDS):
             logger.error("the embedded LiveKit server does not die", extra={"pid": process.pid})
 
@@ -299,8 +299,8 @@ class LiveKitServer:
             return
         try:
             self._on_log(line)
-        except Exception:
-            self._on_log = None  # the log must be read on, or the server blocks
+        except Exception:  # noqa: BLE001  somebody else's function, and the log must be read on or the server blocks
+            self._on_log = None
             logger.exception("on_log of the embedded LiveKit server failed and is not called again")
 
     def _told(self, what: str) -> str:
