@@ -1,9 +1,7 @@
-"""The version of the distribution."""
+"""The version of the distribution; the build reads it from here."""
 
 from __future__ import annotations
 
-from typing import Final
-
 __all__ = ["__version__"]
 
-__version__: Final = "0.1.0"
+__version__ = "0.1.0"
