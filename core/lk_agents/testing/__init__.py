@@ -1,1 +1,27 @@
-"""testing."""
+"""The kit for testing agents and plugins: virtual time, a fake room, a real server.
+
+pytest finds the fixtures where lk-agents is installed: ``lk_clock``, ``lk_server``, ``lk_worker`` and ``lk_job``.
+Asynchronous tests and fixtures are run by ``pytest-asyncio`` (1.5 or newer, loops of function scope).
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lk_agents.testing.clock import VirtualClock, VirtualLoop, VirtualTimeError
+
+__all__ = ["VirtualClock", "VirtualLoop", "VirtualTimeError"]
+
+_HOMES = {"VirtualClock": "clock", "VirtualLoop": "clock", "VirtualTimeError": "clock"}
+
+
+def __getattr__(name: str) -> Any:
+    if (home := _HOMES.get(name)) is not None:
+        return getattr(import_module(f"{__name__}.{home}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -55,7 +55,7 @@ class HealthState:
     load_signal: str = ""
 
     def reasons(self) -> list[str]:
-        """Return why the worker takes no jobs, empty if it does: ``not_registered``, ``draining``, ``pool_broken: …``."""
+        """Return why the worker takes no jobs: ``not_registered``, ``draining``, ``pool_broken: …``; or nothing."""
         found = []
         if not self.registered:
             found.append("not_registered")
