@@ -16,7 +16,7 @@
     │   ├── ProcessStartError              processes cannot be started: the last failure is in the text
     │   └── PoolClosedError                the pool is closing or closed
     ├── ProtocolError                      the other end of a channel broke the rules
-    ├── JobError (also RuntimeError)       a job cannot go on, or what was asked needs a job, or a room, that is not there
+    ├── JobError (also RuntimeError)       a job cannot go on, or needs what is not there
     │   ├── RoomReplacedError              the room was closed and made anew before the job joined it
     │   └── RoomDisconnectedError          the room went away while somebody waited for it
     ├── InferenceError                     the inference process could not answer

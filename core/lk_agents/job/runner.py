@@ -285,6 +285,7 @@ class JobRunner:
         return outcome
 
     def _abandon(self) -> None:
+        self._begin_end(End(cause=EndCause.STOPPED, reason="the job was cancelled"))
         if self._entrypoint_task is not None:
             self._entrypoint_task.cancel()
         if self._ctx is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 from collections.abc import Awaitable, Callable
 from enum import Enum
@@ -48,7 +49,8 @@ def _what_it_takes(callback: Callable[..., Any]) -> _Takes:
         return _Takes.NOTHING
     positional = [p for p in parameters if p.kind in {p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD}]
     needed = [p for p in parameters if p.default is p.empty and p.kind not in {p.VAR_POSITIONAL, p.VAR_KEYWORD}]
-    keyword = [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.name == "reason"]
+    bound = callback.keywords if isinstance(callback, functools.partial) else {}
+    keyword = [p for p in parameters if p.kind is p.KEYWORD_ONLY and p.name == "reason" and p.name not in bound]
     if len(needed) > 1 or any(p.kind is p.KEYWORD_ONLY and p not in keyword for p in needed):
         names = ", ".join(p.name for p in needed)
         raise ConfigError(
