@@ -28,7 +28,7 @@ help: ## list the targets
 	@sed -n 's/^\([a-z0-9]*\):[^#]*## \(.*\)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | while IFS="$$(printf '\t')" read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
 
 demo: $(ENV_STAMP) $(SERVER_STAMP) ## a real server, a worker and a caller who hears himself answered
-	@$(BIN)/python examples/demo
+	@cd examples && ../$(BIN)/python -m demo
 
 unit: $(ENV_STAMP) ## the tests that need no network and no server; under a minute
 	$(PYTEST) -m "not e2e and not soak"

@@ -1,0 +1,54 @@
+"""Play the demo, print what happened, exit 0 only if all of it did."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+
+from rich.console import Console
+
+from demo.scenario import HEARD_AT_LEAST, OTHER_BELOW, Result, play
+from demo.timeline import timeline_table
+
+INTERRUPTED = 130
+
+
+def main() -> int:
+    """Play, print, and return the exit code: 0 all happened, 1 something did not, 130 interrupted."""
+    console = Console(highlight=False)
+    try:
+        result = asyncio.run(_until_interrupted(console))
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        console.print("interrupted; everything that was started has been ended", style="yellow")
+        return INTERRUPTED
+    _print(console, result)
+    return 1 if result.failures else 0
+
+
+async def _until_interrupted(console: Console) -> Result:
+    """Play; SIGTERM ends it as Ctrl-C does: in order, with nothing left behind."""
+    playing = asyncio.current_task()
+    if sys.platform != "win32" and playing is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, playing.cancel)
+    return await play(lambda step: console.print(f"[dim]·[/dim] {step}"))
+
+
+def _print(console: Console, result: Result) -> None:
+    console.print()
+    if result.times:
+        console.print(timeline_table(result.times))
+    if result.own and result.other:
+        console.print(
+            f"The caller's own voice: correlation [bold]{result.own.score:.2f}[/bold] over "
+            f"{result.own.length_seconds:g} s of speech (at least {HEARD_AT_LEAST}). "
+            f"Somebody else's: {result.other.score:.2f} (less than {OTHER_BELOW})."
+        )
+    for failure in result.failures:
+        console.print(f"[bold red]✗[/bold red] {failure}", markup=True)
+    if not result.failures:
+        console.print("[bold green]✓[/bold green] A real server gave a room to a worker, and its agent answered.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
