@@ -1,0 +1,217 @@
+"""Options made definite: what the mode and the environment leave open is filled in, and mistakes are named."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import math
+import pickle
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+from urllib.parse import urlsplit
+
+from lk_agents.foundation.errors import ConfigError
+from lk_agents.foundation.log import logger
+from lk_agents.foundation.settings import Settings
+from lk_agents.worker.options import DEFAULT_WS_URL, JobExecutorType, WorkerOptions, _WorkerEnvOption
+
+__all__ = ["WorkerConfig", "resolve"]
+
+LOOPBACK: Final = "127.0.0.1"
+_DAY_SECONDS: Final = 86_400
+URL_SCHEMES: Final = ("ws", "wss", "http", "https")
+
+ExecutorKind = Literal["process", "spawn", "thread"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerConfig:
+    """Everything that is settled before a worker starts; made by :func:`resolve`.
+
+    :param options: the user's object, untouched; read only what is not repeated here.
+    :param load_threshold: full from this load on; infinite for never.
+    :param host: where the health endpoint listens; empty for all interfaces.
+    :param credentials_in_code: key or secret are not those of the environment, so jobs must be sent them.
+    """
+
+    options: WorkerOptions
+    devmode: bool
+    url: str
+    api_key: str
+    api_secret: str = field(repr=False)
+    load_threshold: float
+    idle_processes: int
+    memory_limit_mb: float
+    executor: ExecutorKind
+    host: str
+    port: int
+    credentials_in_code: bool
+
+
+def resolve(options: WorkerOptions, settings: Settings, *, devmode: bool, platform: str = sys.platform) -> WorkerConfig:
+    """Return what ``options`` mean in this mode and environment.
+
+    :raises ConfigError: a value cannot work; the text names it and the remedy.
+    """
+    url = _filled("ws_url", _chosen_url(options, settings), settings.url, "LIVEKIT_URL")
+    key = _filled("api_key", options.api_key, settings.api_key, "LIVEKIT_API_KEY")
+    secret = _filled("api_secret", options.api_secret, settings.api_secret, "LIVEKIT_API_SECRET")
+    _check_url(url)
+    _check_functions(options)
+    _check_types(options)
+    threshold = _WorkerEnvOption.getvalue(options.load_threshold, devmode)
+    idle = _WorkerEnvOption.getvalue(options.num_idle_processes, devmode)
+    port = _WorkerEnvOption.getvalue(options.port, devmode)
+    _check_numbers(options, threshold=threshold, idle=idle, port=port)
+    return WorkerConfig(
+        options=options,
+        devmode=devmode,
+        url=url,
+        api_key=key,
+        api_secret=secret,
+        load_threshold=threshold,
+        idle_processes=idle,
+        memory_limit_mb=_memory_limit(options),
+        executor=_executor_kind(options.job_executor_type, platform),
+        host=options.host or (LOOPBACK if devmode else ""),
+        port=port,
+        credentials_in_code=key != settings.api_key or secret != settings.api_secret,
+    )
+
+
+def _chosen_url(options: WorkerOptions, settings: Settings) -> str | None:
+    """Return the user's URL; the default that nobody chose counts only where the environment names none."""
+    nobody_chose = isinstance(options.ws_url, type(DEFAULT_WS_URL))
+    return settings.url or DEFAULT_WS_URL if nobody_chose else options.ws_url
+
+
+def _filled(name: str, given: str | None, from_environment: str, variable: str) -> str:
+    value = given or from_environment
+    if not value:
+        raise ConfigError(f"{name} is empty; give WorkerOptions.{name} or set {variable}")
+    return str(value)
+
+
+def _check_url(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in URL_SCHEMES and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError as error:  # a port that is no number, or a broken IPv6 address
+        raise ConfigError(f"ws_url is {url!r}, which is no URL: {error}") from error
+    if not usable:
+        raise ConfigError(f"ws_url is {url!r}; it must look like wss://HOST or ws://HOST:PORT (http and https do too)")
+
+
+def _executor_kind(kind: JobExecutorType, platform: str) -> ExecutorKind:
+    if kind is JobExecutorType.THREAD:
+        return "thread"
+    if kind is JobExecutorType.PROCESS and platform.startswith("linux"):
+        return "process"
+    return "spawn"  # forking is unsafe or missing elsewhere
+
+
+def _memory_limit(options: WorkerOptions) -> float:
+    if options.job_memory_limit_mb > 0 and options.job_executor_type is JobExecutorType.THREAD:
+        logger.warning(
+            "job_memory_limit_mb is ignored: a job in a thread has no memory of its own",
+            extra={"job_memory_limit_mb": options.job_memory_limit_mb},
+        )
+        return 0.0
+    return float(options.job_memory_limit_mb)
+
+
+# --- functions -----------------------------------------------------------------------------------
+
+
+def _is_coroutine_function(function: Any) -> bool:
+    while isinstance(function, functools.partial):
+        function = function.func
+    function = inspect.unwrap(function)
+    if inspect.iscoroutinefunction(function):
+        return True
+    return not inspect.isroutine(function) and inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004  its kind is asked, not whether it exists
+
+
+def _name_of(function: Any) -> str:
+    module = getattr(function, "__module__", None) or "?"
+    return f"{module}.{getattr(function, '__qualname__', None) or repr(function)}"
+
+
+def _check_functions(options: WorkerOptions) -> None:
+    for name in ("entrypoint_fnc", "request_fnc", "prewarm_fnc", "load_fnc"):
+        if not callable(function := getattr(options, name)):
+            raise ConfigError(f"{name} is {function!r}, which cannot be called; give a function")
+    _want_coroutine("entrypoint_fnc", options.entrypoint_fnc)
+    if getattr(options.request_fnc, "__name__", "") != "<lambda>":  # a lambda may return what accept() returns
+        _want_coroutine("request_fnc", options.request_fnc)
+    for name, plain in (("prewarm_fnc", options.prewarm_fnc), ("load_fnc", options.load_fnc)):
+        if _is_coroutine_function(plain):
+            raise ConfigError(f"{name} is {_name_of(plain)}, a coroutine function; it must be a plain one (def)")
+    _check_found_by_name("entrypoint_fnc", options.entrypoint_fnc)
+    _check_found_by_name("prewarm_fnc", options.prewarm_fnc)
+
+
+def _want_coroutine(name: str, function: Callable[..., Any]) -> None:
+    if not _is_coroutine_function(function):
+        raise ConfigError(f"{name} is {_name_of(function)}, a plain function; define it with async def")
+
+
+def _check_found_by_name(name: str, function: Callable[..., Any]) -> None:
+    """Refuse what another process could not find: processes that are started anew look it up by its name."""
+    try:
+        pickle.dumps(function)
+    except Exception as error:
+        raise ConfigError(
+            f"{name} is {_name_of(function)}, which a new process cannot find by that name; "
+            f"define it with def at the top level of a module, not as a lambda or inside a function ({error})"
+        ) from error
+
+
+# --- values --------------------------------------------------------------------------------------
+
+
+def _check_types(options: WorkerOptions) -> None:
+    if not isinstance(options.job_executor_type, JobExecutorType):
+        raise ConfigError(f"job_executor_type is {options.job_executor_type!r}; give one of JobExecutorType")
+    if options.job_credentials not in {"inherit", "none"}:
+        raise ConfigError(f'job_credentials is {options.job_credentials!r}; it must be "inherit" or "none"')
+    if isinstance(options.plugins, str):
+        raise ConfigError(f"plugins is the text {options.plugins!r}; give a list: [{options.plugins!r}]")
+    try:
+        pickle.dumps(options.job_user_arguments)
+    except Exception as error:
+        raise ConfigError(f"job_user_arguments cannot be pickled, so no process could be sent it: {error}") from error
+
+
+def _check_numbers(options: WorkerOptions, *, threshold: float, idle: int, port: int) -> None:
+    _check_range("load_threshold", threshold, above=0)
+    _check_range("num_idle_processes", idle, least=0, whole=True)
+    _check_range("port", port, least=0, most=65535, whole=True)
+    _check_range("max_retry", options.max_retry, least=0, whole=True)
+    if options.max_jobs is not None:
+        _check_range("max_jobs", options.max_jobs, least=1, whole=True)
+    for name in ("job_memory_warn_mb", "job_memory_limit_mb"):
+        _check_range(name, getattr(options, name), least=0)
+    for name in ("shutdown_process_timeout", "initialize_process_timeout", "request_timeout"):
+        _check_range(name, getattr(options, name), above=0, most=_DAY_SECONDS)
+
+
+def _check_range(
+    name: str,
+    value: Any,
+    *,
+    least: float = -math.inf,
+    above: float = -math.inf,
+    most: float = math.inf,
+    whole: bool = False,
+) -> None:
+    kind = "a whole number" if whole else "a number"
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float):
+        raise ConfigError(f"{name} is {value!r}; it must be {kind}")
+    if not (least <= value <= most and value > above):  # NaN fails every comparison
+        limits = [f"{least:g} or more"] if least > -math.inf else [f"above {above:g}"]
+        if most < math.inf:
+            limits.append(f"at most {most:g}")
+        raise ConfigError(f"{name} is {value!r}; it must be {kind}, {' and '.join(limits)}")
