@@ -245,7 +245,7 @@ async def test_a_stop_never_gives_more_time_than_there_was(lk_job: JobBench) -> 
     await asyncio.sleep(0.01)
     job.runner.stop("drain", grace_seconds=FOREVER)
 
-    await job.outcome(timeout=3.0)
+    assert (await job.outcome(timeout=3.0)).cause is EndCause.STOPPED
 
 
 async def test_a_worker_that_does_not_answer_and_a_room_that_does_not_let_go_are_bounded(

@@ -17,7 +17,7 @@ from lk_agents.job.host import JobRuntime
 from lk_agents.job.link import LinkPhase, new_room
 from lk_agents.job.request import RunningJobInfo
 from lk_agents.job.spec import EndCause, JobOutcome, JobSpec
-from lk_agents.job.tasks import contained
+from lk_agents.job.tasks import start_contained
 from lk_agents.utils import http_context
 
 if TYPE_CHECKING:
@@ -173,9 +173,7 @@ class JobRunner:
         if self._end.done():
             return
         self._host.mark("entrypoint")
-        self._entrypoint_task = self._loop.create_task(
-            contained(self._call_entrypoint(ctx)), name="job_user_entrypoint"
-        )
+        self._entrypoint_task = start_contained(self._call_entrypoint(ctx), name="job_user_entrypoint")
         self._entrypoint_task.add_done_callback(self._on_entrypoint_done)
         warning = self._loop.call_later(self._limits.unconnected_warning_seconds, self._warn_unconnected)
         try:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lk_agents.foundation.errors import ConfigError, JobError
 from lk_agents.foundation.log import logger
-from lk_agents.job.tasks import contained, say_unfinished
+from lk_agents.job.tasks import say_unfinished, start_contained
 
 if TYPE_CHECKING:
     from lk_agents.job.deadline import EndDeadline
@@ -90,9 +90,8 @@ class ShutdownCallbacks:
     async def run(self, reason: str, deadline: EndDeadline) -> None:
         """Call them all and wait until the deadline; one that fails is logged and stops none of the others."""
         self._begun = True
-        loop = asyncio.get_running_loop()
         tasks = {
-            loop.create_task(contained(_call(callback, takes, reason)), name="job_shutdown_callback"): callback
+            start_contained(_call(callback, takes, reason), name="job_shutdown_callback"): callback
             for callback, takes in self._callbacks
         }
         late = await deadline.wait(set(tasks))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Coroutine, Iterable
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,7 +13,7 @@ from lk_agents.foundation.log import logger
 if TYPE_CHECKING:
     from lk_agents.job.deadline import EndDeadline
 
-__all__ = ["JobTasks", "TaskFailure", "contained", "say_unfinished"]
+__all__ = ["JobTasks", "TaskFailure", "say_unfinished", "start_contained"]
 
 T = TypeVar("T")
 
@@ -30,11 +30,17 @@ class TaskFailure:
     error: BaseException
 
 
-async def contained(work: Awaitable[T]) -> T:
-    """Await ``work``, the user's code, and let no ``sys.exit()`` in it stop the whole event loop.
+def start_contained(work: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
+    """Run ``work``, the user's code, as a task, and let no ``sys.exit()`` in it stop the whole event loop.
 
-    :raises JobError: instead of ``SystemExit`` and ``KeyboardInterrupt``.
+    The task raises :class:`JobError` instead of ``SystemExit`` and ``KeyboardInterrupt``.
     """
+    task = asyncio.get_running_loop().create_task(_contained(work), name=name)
+    task.add_done_callback(lambda _: work.close())  # else asyncio warns of work that was cancelled before it began
+    return task
+
+
+async def _contained(work: Coroutine[Any, Any, T]) -> T:
     try:
         return await work
     except (SystemExit, KeyboardInterrupt) as error:
@@ -76,7 +82,7 @@ class JobTasks:
         if self._closed:
             work.close()
             raise JobError(f"task {name!r} cannot be started: the job is ending")
-        task = asyncio.get_running_loop().create_task(contained(work), name=name)
+        task = start_contained(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._note_end)
         return task

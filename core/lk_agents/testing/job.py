@@ -82,16 +82,31 @@ class FakeHost:
         self.outcome: JobOutcome | None = None
         self.connected_at_report: bool | None = None
         """Whether the room was still connected when the end was reported."""
+        self._news = asyncio.Event()
+
+    async def logged(self, line: str, *, timeout: float = 5.0) -> None:
+        """Wait until ``line`` is in :attr:`log`.
+
+        :raises TimeoutError: it did not come in ``timeout`` seconds.
+        """
+        async with asyncio.timeout(timeout):
+            while line not in self.log:
+                self._news.clear()
+                await self._news.wait()
+
+    def _note(self, line: str) -> None:
+        self.log.append(line)
+        self._news.set()
 
     @asynccontextmanager
     async def connect_permit(self) -> AsyncIterator[None]:
         """Give a permit after ``permit_seconds``."""
         await asyncio.sleep(self.permit_seconds)
-        self.log.append("permit")
+        self._note("permit")
         try:
             yield
         finally:
-            self.log.append("permit back")
+            self._note("permit back")
 
     async def do_inference(self, method: str, data: bytes) -> bytes | None:
         """Answer with ``inference``.
@@ -104,19 +119,19 @@ class FakeHost:
 
     def mark(self, name: str) -> None:
         """Write down a point of the timeline."""
-        self.log.append(f"mark {name}")
+        self._note(f"mark {name}")
 
     def job_started(self) -> None:
         """Write down that the job began."""
-        self.log.append("started")
+        self._note("started")
 
     def job_ending(self, cause: EndCause, reason: str) -> None:  # noqa: ARG002  the protocol's signature
         """Write down why the job ends."""
-        self.log.append(f"ending {cause.value}")
+        self._note(f"ending {cause.value}")
 
     async def job_ended(self, outcome: JobOutcome) -> None:
         """Write down how the job ended; answer after ``report_seconds``."""
-        self.log.append(f"ended {outcome.cause.value}")
+        self._note(f"ended {outcome.cause.value}")
         self.outcome = outcome
         self.connected_at_report = None if self.room is None else self.room.isconnected()
         await asyncio.sleep(self.report_seconds)
@@ -158,6 +173,8 @@ class JobBench:
     """Starts jobs, and ends those that still run when the test is over."""
 
     def __init__(self) -> None:
+        import livekit.rtc  # noqa: F401  0.2 s: not in the middle of a test that counts milliseconds
+
         self._jobs: list[StartedJob] = []
 
     def start(
