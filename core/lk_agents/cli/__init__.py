@@ -1,1 +1,23 @@
-"""cli."""
+"""The command line: ``run_app`` for a user's file, and the command ``lk-agents``. Light until it is used."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lk_agents.worker.options import WorkerOptions
+
+__all__ = ["run_app"]
+
+
+def run_app(opts: WorkerOptions) -> None:
+    """Run the command that ``sys.argv`` names (start, dev, connect, …) with these options; ends the process.
+
+    Call it at the end of your file, under ``if __name__ == "__main__":``. It works the same whether the file was
+    given to Python (``python my_agent.py start``) or to the command (``lk-agents start my_agent.py``).
+
+    :raises SystemExit: always: 0 fine, 1 the worker failed, 2 wrong usage or set-up.
+    """
+    from lk_agents.cli.main import run_for
+
+    run_for(opts)

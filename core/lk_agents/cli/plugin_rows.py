@@ -1,0 +1,83 @@
+"""The installed plugins as rows: what ``plugins`` prints and ``doctor`` judges."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lk_agents.hooks.info import PluginInfo
+
+__all__ = ["PluginRow", "rows_of"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PluginRow:
+    """One plugin.
+
+    :param in_use: None where no file was given, so nothing can be said.
+    :param missing_files: files that ``download-files`` would fetch; None if the plugin does not tell.
+    """
+
+    name: str
+    distribution: str
+    version: str
+    hooks: Sequence[str]
+    missing_files: Sequence[str] | None
+    in_use: bool | None
+    disabled: str = ""
+    error: str = ""
+
+    @property
+    def files(self) -> str:
+        """Whether the plugin's files are there, in a word."""
+        if self.missing_files is None:
+            return "-"
+        return f"{len(self.missing_files)} missing" if self.missing_files else "present"
+
+    @property
+    def state(self) -> str:
+        """Whether the plugin is used, in a word or with what is wrong."""
+        if self.error:
+            return f"broken: {self.error}"
+        if self.disabled:
+            return f"disabled by {self.disabled}"
+        return {None: "installed", True: "in use", False: "not in use"}[self.in_use]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the row as plain data."""
+        return {**asdict(self), "hooks": list(self.hooks)}
+
+
+def rows_of(infos: Sequence[PluginInfo], *, decided: bool) -> list[PluginRow]:
+    """Return a row for each plugin; the user's own functions are left out.
+
+    :param decided: whether it has been decided which plugins are in use.
+    """
+    return [_row(info, decided) for info in infos if not info.own]
+
+
+def _row(info: PluginInfo, decided: bool) -> PluginRow:
+    missing, error = _missing_files(info)
+    return PluginRow(
+        name=info.name,
+        distribution=info.distribution,
+        version=info.version,
+        hooks=list(info.hooks),
+        missing_files=missing,
+        in_use=info.in_use if decided else None,
+        disabled=info.disabled,
+        error=info.error or error,
+    )
+
+
+def _missing_files(info: PluginInfo) -> tuple[Sequence[str] | None, str]:
+    """Return what is missing and what went wrong in finding out."""
+    if info.record is None:
+        return None, ""
+    try:
+        missing = info.record.missing_files()
+    except Exception as error:  # noqa: BLE001  one plugin's fault must not hide the others
+        return None, f"it cannot tell which files are missing: {error}"
+    return None if missing is None else [str(name) for name in missing], ""

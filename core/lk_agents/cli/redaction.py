@@ -1,0 +1,47 @@
+"""The last line of defence against secrets in what the command line writes: cut them out of finished text.
+
+Code never logs a secret on purpose; this catches what an exception's text or a library's log line carries along.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Final
+
+__all__ = ["Redactor"]
+
+MASK: Final = "[redacted]"
+
+_SHORTEST_SECRET: Final = 6
+"""Anything shorter would blank out ordinary words; the secrets of a real server are far longer."""
+
+_PATTERNS: Final = (
+    (re.compile(r"eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?"), MASK),  # three base64url parts, the first one JSON: a JWT
+    (re.compile(r"(?i)(\bbearer\s+)[\w.~+/=-]{8,}"), rf"\1{MASK}"),
+    (
+        re.compile(r"(?i)((?:access_token|api_?key|api_?secret|token|secret|password)=)[^\s&\"',;)}\]]{6,}"),
+        rf"\1{MASK}",
+    ),
+)
+
+
+class Redactor:
+    """Replaces known secrets, and what has the shape of a token, by ``[redacted]``."""
+
+    def __init__(self) -> None:
+        self._known: set[str] = set()
+
+    def add(self, *secrets: str | None) -> None:
+        """Remember secrets; empty and very short ones are left alone."""
+        for secret in secrets:
+            if secret and len(secret) >= _SHORTEST_SECRET:
+                self._known |= {secret, json.dumps(secret)[1:-1], repr(secret)[1:-1]}
+
+    def __call__(self, text: str) -> str:
+        """Return ``text`` without secrets."""
+        for secret in sorted(self._known, key=len, reverse=True):
+            text = text.replace(secret, MASK)
+        for pattern, replacement in _PATTERNS:
+            text = pattern.sub(replacement, text)
+        return text

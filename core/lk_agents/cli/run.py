@@ -1,0 +1,191 @@
+"""Runs a worker as ``start``, ``dev`` and ``connect`` do.
+
+The order matters: logs, plugins and options first, then the zygote is forked, and only then are there threads and
+an event loop, which a fork must not see.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from lk_agents.cli.command import Invocation
+from lk_agents.cli.dev_server import choose_server, refuse_server_and_address
+from lk_agents.cli.loaded_plugins import load_plugins
+from lk_agents.cli.logging_setup import set_up_logging
+from lk_agents.cli.serve import Ended, serve
+from lk_agents.cli.signals import StopSignals, end_now
+from lk_agents.foundation.log import logger
+from lk_agents.foundation.settings import Settings
+
+if TYPE_CHECKING:
+    from lk_agents.hooks.registry import PluginRegistry
+    from lk_agents.worker.options import WorkerOptions
+
+__all__ = ["Launch", "run_worker", "with_connection"]
+
+SLOW_CALLBACK_SECONDS: Final = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launch:
+    """How a command runs its worker.
+
+    :param drain_seconds: how long running jobs may go on after the first signal.
+    :param in_process: jobs run in threads of this process.
+    :param server: start the server that a plugin offers.
+    :param reload_fd: the channel to the watcher that started this process.
+    :param room: take a job for this room as soon as the worker is registered.
+    """
+
+    devmode: bool
+    drain_seconds: int = 0
+    asyncio_debug: bool = False
+    in_process: bool = False
+    server: bool = False
+    reload_fd: int | None = None
+    room: str | None = None
+    participant_identity: str | None = None
+
+
+def with_connection(options: WorkerOptions, params: Mapping[str, Any], settings: Settings) -> WorkerOptions:
+    """Return the options with address and credentials: the flag, else the environment, else what the code says."""
+    return replace(
+        options,
+        ws_url=params["url"] or settings.url or options.ws_url,
+        api_key=params["api_key"] or settings.api_key or options.api_key,
+        api_secret=params["api_secret"] or settings.api_secret or options.api_secret,
+    )
+
+
+def run_worker(call: Invocation, launch: Launch) -> int:
+    """Run the worker until it fails or is asked to stop; return the exit code.
+
+    :raises ConfigError: options, plugins or what the user's module did at its top level cannot work.
+    """
+    assert call.options is not None, "the commands that come here have loaded the file"
+    settings = Settings.read()
+    set_up_logging(call.params["log_level"], call.params["log_format"], call.redactor, no_color=settings.no_color)
+    if call.params["api_secret"]:
+        logger.warning(
+            "the API secret is an argument, which every user of this machine can read",
+            extra={"remedy": "set LIVEKIT_API_SECRET or use --env-file"},
+        )
+    refuse = {**call.params, "server": launch.server}
+    refuse_server_and_address(replace(call, params=refuse))
+    options = with_connection(call.options, call.params, settings)
+    if launch.in_process:
+        options = _in_threads(options)
+    registry = load_plugins(options)
+    session = _Session(call, launch, options, registry, _validated_zygote(options, registry, launch, settings))
+    ended = session.run()
+    if ended.forced:
+        logging.shutdown()
+        sys.stdout.flush()
+        end_now()
+    return ended.code
+
+
+def _in_threads(options: WorkerOptions) -> WorkerOptions:
+    from lk_agents.worker.options import JobExecutorType
+
+    return replace(options, job_executor_type=JobExecutorType.THREAD)
+
+
+def _validated_zygote(
+    options: WorkerOptions, registry: PluginRegistry, launch: Launch, settings: Settings
+) -> object | None:
+    """Check the options and fork the zygote, unless something else than a fork of this process is wanted."""
+    from lk_agents.worker.config import resolve
+
+    options.validate_config(launch.devmode)
+    if launch.server:  # address and credentials come with the server
+        settings = replace(settings, url="ws://127.0.0.1", api_key="later", api_secret="later")  # noqa: S106
+    config = resolve(options, settings, devmode=launch.devmode)
+    if config.executor != "process" or options.job_credentials != "inherit":
+        return None
+    return _fork_zygote(options, registry)
+
+
+def _fork_zygote(options: WorkerOptions, registry: PluginRegistry) -> object | None:
+    """Fork, before any loop or thread, the process that jobs are forked from. The one place that does so."""
+    from lk_agents.ipc.program import Program
+    from lk_agents.ipc.zygote import fork_zygote
+
+    program = Program(
+        entrypoint=options.entrypoint_fnc,
+        prewarm=options.prewarm_fnc,
+        registry=registry,
+        preload=options.preload_app,
+        user_arguments=options.job_user_arguments,
+    )
+    return fork_zygote(program)
+
+
+class _Session:
+    """One run of one worker: its loop, its signals, and what is around it."""
+
+    def __init__(
+        self,
+        call: Invocation,
+        launch: Launch,
+        options: WorkerOptions,
+        registry: PluginRegistry,
+        zygote: object | None,
+    ) -> None:
+        self._call = call
+        self._launch = launch
+        self._options = options
+        self._registry = registry
+        self._zygote = zygote
+        self._signals = StopSignals()
+
+    def run(self) -> Ended:
+        """Run on an event loop of its own; the signals are ours until that loop is closed."""
+        from lk_agents.utils.aio.debug import hook_slow_callbacks
+
+        hook_slow_callbacks(SLOW_CALLBACK_SECONDS)
+        with self._signals:
+            runner = asyncio.Runner(debug=self._launch.asyncio_debug or None)
+            ended = runner.run(self._main())
+            if not ended.forced:  # threads that a forced end left behind may never come back
+                runner.close()
+        return ended
+
+    async def _main(self) -> Ended:
+        from lk_agents.worker.worker import Worker
+
+        self._signals.attach()
+        asyncio.get_running_loop().slow_callback_duration = 0.1
+        async with AsyncExitStack() as around:
+            options = self._options
+            if self._launch.server:
+                options = await self._with_server(around, options)
+            worker = Worker(options, devmode=self._launch.devmode, registry=self._registry, zygote=self._zygote)
+            await self._attend(around, worker)
+            return await serve(worker, self._signals, drain_seconds=self._launch.drain_seconds)
+
+    async def _with_server(self, around: AsyncExitStack, options: WorkerOptions) -> WorkerOptions:
+        info = await around.enter_async_context(choose_server(self._registry))
+        self._call.redactor.add(info.api_secret)
+        logger.info("development server", extra={"url": info.url, "api_key": info.api_key})
+        return replace(options, ws_url=info.url, api_key=info.api_key, api_secret=info.api_secret)
+
+    async def _attend(self, around: AsyncExitStack, worker: Any) -> None:
+        """Connect the worker to its watcher and to the room of ``connect``, as far as there are any."""
+        from lk_agents.cli.attendants import Carrier, RoomCaller
+
+        caller = None
+        if self._launch.room:
+            caller = RoomCaller(worker, self._launch.room, self._launch.participant_identity)
+            around.push_async_callback(caller.aclose)
+        if (descriptor := self._launch.reload_fd) is not None and descriptor >= 0:
+            carrier = Carrier(worker, self._signals, descriptor, first_start=caller.allow if caller else None)
+            around.push_async_callback(carrier.aclose)
+        elif caller is not None:
+            caller.allow()
