@@ -37,6 +37,7 @@ so are locks, whose every use by every thread would pass through the detector.""
 
 NOT_OURS = {
     ("_run_once", asyncio.base_events.__file__),  # the loop itself
+    ("_run", asyncio.events.__file__),
     ("_find_and_load", "<frozen importlib._bootstrap>"),  # modules are imported late on purpose
     ("callHandlers", logging.__file__),  # where a log goes is the user's choice
 }

@@ -34,7 +34,14 @@ def lk_server() -> Iterator[ServerInfo]:
 
 
 def _offered_server() -> AbstractAsyncContextManager[ServerInfo] | None:
-    raise NotImplementedError
+    """Return the server of the first installed plugin that can offer one."""
+    from lk_agents.hooks.current import current_registry
+
+    for implementation in current_registry().implementations("lk_agents_dev_server"):
+        server: AbstractAsyncContextManager[ServerInfo] | None = implementation.call({})
+        if server is not None:
+            return server
+    return None
 
 
 class _ThreadedServer:
