@@ -7,12 +7,12 @@ import pytest
 
 from lk_agents.foundation.errors import JobError, RoomDisconnectedError, RoomReplacedError
 from lk_agents.job.context import JobContext, current_log_fields, get_current_job_context
-from lk_agents.job.ending import JobLimits
-from lk_agents.job.participants import DEFAULT_PARTICIPANT_KINDS
 from lk_agents.job.spec import EndCause
 from lk_agents.job.subscription import AutoSubscribe
 from lk_agents.testing.job import FakeHost, JobBench, job_spec
 from lk_agents.testing.room import FakeParticipant, FakeRoom
+
+pytestmark = pytest.mark.usefixtures("lk_clock")
 
 FOREVER = 3600.0
 AUDIO, VIDEO = 1, 2
@@ -126,9 +126,9 @@ async def test_a_job_that_is_ending_joins_no_room(lk_job: JobBench) -> None:
 async def test_a_join_has_a_limit(lk_job: JobBench) -> None:
     room = FakeRoom(connect_seconds=FOREVER)
 
-    outcome = await lk_job.start(stays, room=room, limits=JobLimits(connect_seconds=0.02)).outcome()
+    outcome = await lk_job.start(stays, room=room).outcome(timeout=60.0)
 
-    assert outcome.reason == "JobError: the room at 'ws://127.0.0.1:7880' could not be joined in 0.02 s"
+    assert outcome.reason == "JobError: the room at 'ws://127.0.0.1:7880' could not be joined in 30 s"
 
 
 async def test_a_join_that_is_cancelled_is_left_when_it_is_through(lk_job: JobBench) -> None:
@@ -169,8 +169,8 @@ async def test_a_replaced_room_is_left_at_once_and_fails_the_job_even_if_the_ent
 
 async def test_a_room_id_that_comes_late_is_still_checked(lk_job: JobBench) -> None:
     room = FakeRoom(sid=None)
-    job = lk_job.start(stays, room=room, limits=JobLimits(sid_seconds=0.01), shutdown_seconds=0.5)
-    await asyncio.sleep(0.05)
+    job = lk_job.start(stays, room=room)
+    await asyncio.sleep(20.0)
     assert room.isconnected()
 
     room.tell_sid("RM_other")
@@ -261,13 +261,6 @@ async def test_a_job_asks_the_inference_process_through_its_host(lk_job: JobBenc
 
 
 # --- waiting for a participant ---------------------------------------------------------------------------------------
-
-
-def test_the_default_kinds_are_people() -> None:
-    from livekit import rtc
-
-    kinds = rtc.ParticipantKind
-    assert [kinds.PARTICIPANT_KIND_SIP, kinds.PARTICIPANT_KIND_STANDARD] == DEFAULT_PARTICIPANT_KINDS
 
 
 async def test_waiting_before_the_room_is_joined_is_an_error(lk_job: JobBench) -> None:

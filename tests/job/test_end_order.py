@@ -15,6 +15,8 @@ from lk_agents.testing.job import FakeHost, JobBench
 from lk_agents.testing.room import FakeRoom
 from lk_agents.utils.http_context import http_session
 
+pytestmark = pytest.mark.usefixtures("lk_clock")
+
 FOREVER = 3600.0
 
 
@@ -95,21 +97,50 @@ async def test_x12_the_entrypoint_may_return_by_itself_before_it_is_cancelled(lk
 
 
 async def test_x12_the_entrypoint_is_cancelled_after_its_grace(lk_job: JobBench) -> None:
-    steps = []
+    cancelled_at: list[float] = []
+    loop = asyncio.get_running_loop()
 
     async def entrypoint(ctx: JobContext) -> None:
         try:
             await stays(ctx)
         except asyncio.CancelledError:
-            steps.append("cancelled")
+            cancelled_at.append(loop.time() - began)
             raise
 
-    job = lk_job.start(entrypoint, shutdown_seconds=0.5)
-    await asyncio.sleep(0.01)
+    job = lk_job.start(entrypoint, shutdown_seconds=60.0)
+    await job.host.logged("mark connected")
+    began = loop.time()
     job.runner.stop("enough")
 
     assert (await job.outcome()).success
-    assert steps == ["cancelled"]
+    assert cancelled_at == [pytest.approx(1.0)]
+    assert loop.time() - began == pytest.approx(1.0)
+
+
+async def test_callbacks_get_what_the_other_steps_leave_of_the_time(lk_job: JobBench) -> None:
+    loop = asyncio.get_running_loop()
+    had: list[float] = []
+
+    async def hanging() -> None:
+        began = loop.time()
+        try:
+            await asyncio.sleep(FOREVER)
+        finally:
+            had.append(loop.time() - began)
+
+    async def entrypoint(ctx: JobContext) -> None:
+        ctx.add_shutdown_callback(hanging)
+        await stays(ctx)
+
+    host = FakeHost(report_seconds=1.0)
+    job = lk_job.start(entrypoint, room=FakeRoom(disconnect_seconds=1.0), host=host, shutdown_seconds=60.0)
+    await host.logged("mark connected")
+    began = loop.time()
+    job.runner.stop("enough")
+    await job.outcome(timeout=90.0)
+
+    assert had == [pytest.approx(56.0)]  # 1 s for the entrypoint before, 3 s for the report and leaving after
+    assert loop.time() - began <= 60.0
 
 
 async def stubborn(release: asyncio.Event) -> None:

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import pytest
 
 from lk_agents.job.context import JobContext
-from lk_agents.job.ending import JobLimits
 from lk_agents.job.spec import EndCause
 from lk_agents.testing.job import JobBench, StartedJob, job_spec
 from lk_agents.testing.room import FakeRoom
+
+pytestmark = pytest.mark.usefixtures("lk_clock")
 
 FOREVER = 3600.0
 
@@ -174,7 +175,7 @@ class Callbacks:
         self.calls.append(("fast", reason))
 
     async def slow(self, reason: str) -> None:
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.7)
         self.calls.append(("slow", reason))
 
     async def raising(self, reason: str) -> None:
@@ -200,12 +201,14 @@ async def test_every_exit_runs_every_callback_and_reports_its_cause(lk_job: JobB
         entered.set()
         await way.entrypoint(ctx)
 
-    job = lk_job.start(entrypoint, room=way.room(), shutdown_seconds=0.5)
+    job = lk_job.start(entrypoint, room=way.room(), shutdown_seconds=60.0)
     await entered.wait()
     await asyncio.sleep(0.01)
     if way.poke is not None:
         way.poke(job)
-    outcome = await job.outcome()
+    began = asyncio.get_running_loop().time()
+    outcome = await job.outcome(timeout=90.0)
+    assert asyncio.get_running_loop().time() - began <= (60.0 if kind == "blocking" else 2.0)
 
     assert (outcome.cause, outcome.success) == (way.cause, way.success)
     assert outcome.reason.startswith(way.reason)
@@ -282,10 +285,12 @@ async def test_a_return_while_another_task_fails_to_connect_ends_the_job(lk_job:
 async def test_an_entrypoint_that_calls_neither_connect_nor_shutdown_is_warned_about(
     lk_job: JobBench, caplog: pytest.LogCaptureFixture, works: Callable[[JobContext], Awaitable[None]]
 ) -> None:
-    job = lk_job.start(works, limits=JobLimits(unconnected_warning_seconds=0.02))
-    await asyncio.sleep(0.1)
-
+    job = lk_job.start(works)
+    await asyncio.sleep(9.9)
     warned = "the entrypoint has called neither ctx.connect() nor ctx.shutdown(); nobody hears the agent"
+    assert warned not in caplog.messages
+    await asyncio.sleep(0.2)
+
     assert (warned in caplog.messages) is (works is never_connects)
     assert job.done is (works is returns)
 

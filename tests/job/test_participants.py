@@ -11,6 +11,8 @@ from lk_agents.job.context import JobContext
 from lk_agents.testing.job import JobBench, StartedJob
 from lk_agents.testing.room import FakeParticipant, FakeRoom
 
+pytestmark = pytest.mark.usefixtures("lk_clock")
+
 FOREVER = 3600.0
 SIP, AGENT = 3, 4
 

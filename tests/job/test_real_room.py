@@ -9,6 +9,7 @@ from livekit.rtc import _ffi_client
 
 from lk_agents.job.context import JobContext
 from lk_agents.job.link import new_room
+from lk_agents.job.participants import DEFAULT_PARTICIPANT_KINDS
 from lk_agents.job.process import JobProcess
 from lk_agents.job.runner import JobRunner
 from lk_agents.job.spec import EndCause
@@ -46,3 +47,8 @@ async def test_the_fake_room_has_what_jobs_use_of_the_real_one() -> None:
         fake.isconnected(),
         len(fake.remote_participants),
     )
+
+
+def test_the_default_kinds_are_people() -> None:
+    kinds = rtc.ParticipantKind
+    assert [kinds.PARTICIPANT_KIND_SIP, kinds.PARTICIPANT_KIND_STANDARD] == DEFAULT_PARTICIPANT_KINDS

@@ -7,10 +7,11 @@ import asyncio
 import pytest
 
 from lk_agents.job.context import JobContext
-from lk_agents.job.ending import JobLimits
 from lk_agents.job.spec import EndCause
 from lk_agents.testing.job import JobBench
 from lk_agents.testing.room import FakeRoom
+
+pytestmark = pytest.mark.usefixtures("lk_clock")
 
 FOREVER = 3600.0
 
@@ -32,12 +33,12 @@ async def test_a_termination_ends_the_job(lk_job: JobBench) -> None:
 
 
 async def test_a_termination_during_a_join_waits_for_it(lk_job: JobBench) -> None:
-    job = lk_job.start(stays, room=FakeRoom(connect_seconds=0.05), shutdown_seconds=0.5)
+    job = lk_job.start(stays, room=FakeRoom(connect_seconds=2.9))
     await job.host.logged("permit")
 
     assert await job.runner.terminate("gone") is True
 
-    assert "mark connected" in job.host.log or job.room.isconnected()
+    assert job.room.isconnected()
     await job.outcome()
     assert job.room.leave_reasons == [1]
 
@@ -45,9 +46,7 @@ async def test_a_termination_during_a_join_waits_for_it(lk_job: JobBench) -> Non
 async def test_a_termination_waits_for_a_join_only_so_long(lk_job: JobBench) -> None:
     job = lk_job.start(
         stays,
-        room=FakeRoom(connect_seconds=0.3),
-        limits=JobLimits(termination_wait_seconds=0.02),
-        shutdown_seconds=1.0,
+        room=FakeRoom(connect_seconds=3.1),
     )
     await job.host.logged("permit")
 
@@ -64,6 +63,7 @@ async def test_a_termination_soon_after_a_reconnect_is_ignored(
     await job.host.logged("mark connected")
     job.room.begin_reconnect()
     job.room.finish_reconnect()
+    await asyncio.sleep(9.9)
 
     assert await job.runner.terminate("left the room") is False
 
@@ -72,11 +72,11 @@ async def test_a_termination_soon_after_a_reconnect_is_ignored(
 
 
 async def test_a_termination_long_after_a_reconnect_is_obeyed(lk_job: JobBench) -> None:
-    job = lk_job.start(stays, limits=JobLimits(reconnect_window_seconds=0.02), shutdown_seconds=0.5)
+    job = lk_job.start(stays)
     await job.host.logged("mark connected")
     job.room.begin_reconnect()
     job.room.finish_reconnect()
-    await asyncio.sleep(0.05)
+    await asyncio.sleep(10.1)
 
     assert await job.runner.terminate("left the room") is True
     await job.outcome()
@@ -87,7 +87,7 @@ async def test_a_termination_during_a_reconnect_waits_for_what_becomes_of_it(lk_
     await job.host.logged("mark connected")
     job.room.begin_reconnect()
     answer = asyncio.create_task(job.runner.terminate("left the room"))
-    await asyncio.sleep(0.02)
+    await asyncio.sleep(9.0)
     assert not answer.done()
 
     job.room.finish_reconnect()
