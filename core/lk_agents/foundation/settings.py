@@ -18,7 +18,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["Settings"]
+__all__ = ["Settings", "child_environment"]
 
 
 def _names(text: str) -> frozenset[str]:
@@ -56,3 +56,20 @@ class Settings:
             cache_folder=env.get("LK_AGENTS_CACHE", ""),
             no_color="NO_COLOR" in env,
         )
+
+
+_CREDENTIALS = ("LIVEKIT_API_KEY", "LIVEKIT_API_SECRET")
+
+
+def child_environment(*, with_credentials: bool = True) -> dict[str, str]:
+    """Return the environment for a process that is executed by the worker.
+
+    OpenBLAS is kept from starting threads there, which a fork would lose, unless the user set a number.
+
+    :param with_credentials: False leaves the server's key and secret out.
+    """
+    environment = {"OPENBLAS_NUM_THREADS": "1", **os.environ}
+    if not with_credentials:
+        for name in _CREDENTIALS:
+            environment.pop(name, None)
+    return environment

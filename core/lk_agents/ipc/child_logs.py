@@ -1,0 +1,100 @@
+"""Logs of a child: each record goes to the worker at once, which re-emits it through its own logger of that name.
+
+So levels, handlers and format are set once, in the worker, and no line before a SIGKILL is lost.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from typing import Any, Final
+
+from lk_agents.ipc.channel import SideWriter
+from lk_agents.ipc.messages import LogLine
+
+__all__ = ["SideHandler", "emit_line", "forward_logs", "levels_in_force"]
+
+_STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+_PLAIN: Final = (str, int, float, bool, type(None))
+
+
+class SideHandler(logging.Handler):
+    """Sends each record through the side channel."""
+
+    def __init__(self, side: SideWriter) -> None:
+        super().__init__()
+        self._side = side
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Send the record now; one that cannot be sent is reported as logging reports such things."""
+        try:
+            self._side.send(line_of(record), level=record.levelno)
+        except Exception:  # noqa: BLE001  what logging.Handler asks for
+            self.handleError(record)
+
+
+def line_of(record: logging.LogRecord) -> LogLine:
+    """Return the record as plain data; values that are none become their ``repr``."""
+    exception = record.exc_text or ""
+    if record.exc_info and not exception:
+        exception = "".join(traceback.format_exception(*record.exc_info)).rstrip()
+    if record.stack_info:
+        exception = f"{exception}\n{record.stack_info}".lstrip()
+    return LogLine(
+        level=record.levelno,
+        logger=record.name,
+        text=record.getMessage(),
+        created=record.created,
+        exception=exception,
+        extras={key: _plain(value) for key, value in vars(record).items() if key not in _STANDARD and key[0] != "_"},
+    )
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, _PLAIN):
+        return value
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(item) for item in value]
+    return repr(value)
+
+
+def forward_logs(side: SideWriter, levels: dict[str, int]) -> None:
+    """Make every logger of this process send to the worker, at the worker's levels.
+
+    Handlers that a forked process inherited are dropped: they are the worker's, and it runs them. Handlers that user
+    code adds later in this process are its own.
+    """
+    handler = SideHandler(side)
+    for name in list(logging.Logger.manager.loggerDict):
+        existing = logging.Logger.manager.loggerDict[name]
+        if isinstance(existing, logging.Logger):
+            existing.handlers[:] = [] if existing.propagate else [handler]
+    logging.getLogger().handlers[:] = [handler]
+    for name, level in levels.items():
+        logging.getLogger(name or None).setLevel(level)
+
+
+def levels_in_force() -> dict[str, int]:
+    """Return the level of each logger of this process that has one, ``""`` for the root."""
+    levels = {"": logging.getLogger().level}
+    for name, existing in list(logging.Logger.manager.loggerDict.items()):
+        if isinstance(existing, logging.Logger) and existing.level != logging.NOTSET:
+            levels[name] = existing.level
+    return levels
+
+
+def emit_line(line: LogLine, fields: dict[str, Any]) -> None:
+    """Re-emit a child's log line in the worker, with ``fields`` (``pid``, ``job_id``) beside its own extras."""
+    target = logging.getLogger(line.logger)
+    if not target.isEnabledFor(line.level):
+        return
+    record = target.makeRecord(target.name, line.level, "(child process)", 0, line.text, (), None)
+    record.created = line.created
+    record.msecs = (line.created % 1) * 1000
+    record.exc_text = line.exception or None
+    for key, value in {**line.extras, **fields}.items():
+        if key not in _STANDARD:
+            setattr(record, key, value)
+    target.handle(record)

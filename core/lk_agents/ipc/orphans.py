@@ -1,0 +1,85 @@
+"""Processes whose parent died: made the worker's, and reaped when they end.
+
+As a child subreaper the worker becomes the parent of job processes whose zygote was killed, and of whatever a job
+left behind.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from lk_agents.foundation.log import logger
+
+__all__ = ["OrphanReaper", "become_subreaper"]
+
+_PR_SET_CHILD_SUBREAPER: Final = 36
+_REMEMBERED_SESSIONS: Final = 4096
+_LOOK_SECONDS: Final = 0.5
+"""After a child's death: what it left behind was killed with it, and is a zombie of ours by then."""
+_STAT_STATE, _STAT_SESSION = 0, 3
+
+
+def become_subreaper() -> None:
+    """Make processes whose parent died this process's children (Linux). It stays so for the process's life."""
+    if ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+        logger.warning("this process cannot adopt orphans: exit codes may be unknown after a zygote's death")
+
+
+class OrphanReaper:
+    """Reaps what jobs left behind.
+
+    Only zombies in the session of a job's process are touched: the worker may be part of somebody else's program,
+    whose own subprocesses are for that program to wait for.
+    """
+
+    def __init__(self) -> None:
+        self._sessions: OrderedDict[int, None] = OrderedDict()
+        self._look: asyncio.TimerHandle | None = None
+
+    def know(self, pid: int) -> None:
+        """Note a job's process, which leads a session of its number."""
+        self._sessions[pid] = None
+        if len(self._sessions) > _REMEMBERED_SESSIONS:
+            self._sessions.popitem(last=False)
+
+    def look_soon(self) -> None:
+        """Look for zombies in a moment: a job's process has ended."""
+        if self._look is None:
+            self._look = asyncio.get_running_loop().call_later(_LOOK_SECONDS, self._reap)
+
+    def close(self) -> None:
+        """Look no more."""
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
+
+    def _reap(self) -> None:
+        self._look = None
+        for pid in _own_zombies():
+            session = _stat(pid)[_STAT_SESSION]
+            if pid != int(session) and int(session) in self._sessions:  # leaders are reaped by their handles
+                with suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
+                    logger.debug("reaped what a job left behind", extra={"orphan_pid": pid})
+
+
+def _own_zombies() -> Iterator[int]:
+    for listing in Path("/proc/self/task").glob("*/children"):
+        with suppress(OSError):
+            for pid in map(int, listing.read_text(encoding="ascii").split()):
+                if _stat(pid)[_STAT_STATE] == "Z":
+                    yield pid
+
+
+def _stat(pid: int) -> list[str]:
+    """Return the fields of ``/proc/PID/stat`` from the state on."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace").rpartition(")")[2].split()
+    return ["", "0", "0", "0"]

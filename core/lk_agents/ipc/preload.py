@@ -1,0 +1,128 @@
+"""What a zygote imports before it forks, and the proof that it may still fork afterwards.
+
+A thread does not survive a fork, and a socket would be shared by all children: a module whose import opens one is
+found out, and the zygote starts again without it.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import sys
+import threading
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from lk_agents.foundation.errors import ConfigError
+from lk_agents.foundation.log import logger
+from lk_agents.hooks.invoke import collect
+from lk_agents.ipc.program import Program
+
+__all__ = ["BASE_MODULES", "Preloaded", "RefusedModuleError", "freeze", "preload", "require_unused_media_sdk"]
+
+BASE_MODULES: Final = (
+    "aiohttp",
+    "livekit.api",
+    "livekit.rtc",
+    "lk_agents.ipc.child_process",
+    "lk_agents.job.context",
+    "lk_agents.utils.http_context",
+)
+"""What every job needs: imported once, shared by all."""
+
+
+class RefusedModuleError(ConfigError):
+    """Importing a module opened a thread or socket.
+
+    :param module: which one.
+    :param opened: what it opened, in words.
+    """
+
+    def __init__(self, module: str, opened: str) -> None:
+        super().__init__(f"importing {module} opened {opened}; it is imported in each process instead")
+        self.module = module
+        self.opened = opened
+
+
+@dataclass
+class Preloaded:
+    """What came of it."""
+
+    native_threads: list[str] = field(default_factory=list)
+    failed_imports: dict[str, str] = field(default_factory=dict)
+
+
+def preload(program: Program, *, without: Iterable[str] = ()) -> Preloaded:
+    """Import the modules that every job needs and those that plugins name, then have plugins load their weights.
+
+    :param without: modules that were refused before.
+    :raises RefusedModuleError: a module opened a Python thread or a socket.
+    """
+    left_out = frozenset(without)
+    report = Preloaded()
+    named = [str(result.value) for result in collect(program.registry, "lk_agents_preload_modules")]
+    for module in dict.fromkeys((*BASE_MODULES, *named)):
+        if module not in left_out and module not in sys.modules:
+            _import_watched(module, report)
+    before = _open_things()
+    collect(program.registry, "lk_agents_preload_weights")
+    _compare("lk_agents_preload_weights", before)
+    return report
+
+
+def _import_watched(module: str, report: Preloaded) -> None:
+    before, native_before = _open_things(), _native_threads()
+    try:
+        importlib.import_module(module)
+    except Exception as error:  # noqa: BLE001  another's module: it is named, and imported in each child instead
+        report.failed_imports[module] = f"{type(error).__name__}: {error}"
+    _compare(module, before)
+    if _native_threads() > native_before:
+        report.native_threads.append(module)
+
+
+def _compare(name: str, before: tuple[frozenset[threading.Thread], frozenset[str]]) -> None:
+    threads, sockets = _open_things()
+    if new := threads - before[0]:
+        raise RefusedModuleError(name, "a thread (" + ", ".join(sorted(thread.name for thread in new)) + ")")
+    if sockets - before[1]:
+        raise RefusedModuleError(name, "a socket")
+
+
+def _open_things() -> tuple[frozenset[threading.Thread], frozenset[str]]:
+    """Return the Python threads and sockets of this process."""
+    sockets = set()
+    for entry in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):  # the folder's own descriptor is gone again
+            target = str(entry.readlink())
+            if target.startswith("socket:"):
+                sockets.add(target)
+    return frozenset(threading.enumerate()), frozenset(sockets)
+
+
+def _native_threads() -> int:
+    return sum(1 for _ in Path("/proc/self/task").iterdir())
+
+
+def require_unused_media_sdk() -> None:
+    """Make sure that the media SDK was imported at most: its native threads would be missing after a fork.
+
+    :raises ConfigError: something at module level used it.
+    """
+    ffi = sys.modules.get("livekit.rtc._ffi_client")
+    if ffi is not None and ffi.FfiClient._instance is not None:  # noqa: SLF001  it offers no other way to tell
+        raise ConfigError(
+            "the media SDK (livekit.rtc) is already in use in the process that job processes are forked from; create "
+            "rooms, audio sources, streams and resamplers in the entrypoint or in prewarm, not at module level"
+        )
+
+
+def freeze() -> None:
+    """Move all objects out of the garbage collector's sight, so that no child writes to the pages they are on."""
+    gc.collect()
+    gc.disable()
+    gc.freeze()
+    logger.debug("zygote frozen", extra={"objects": gc.get_freeze_count()})

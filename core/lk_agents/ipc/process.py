@@ -1,0 +1,253 @@
+"""Processes forked from a zygote: the launcher of Linux."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Final
+
+from lk_agents.foundation.errors import LkAgentsError
+from lk_agents.foundation.ids import jitter
+from lk_agents.foundation.log import logger
+from lk_agents.ipc.child_handle import ProcessHandle
+from lk_agents.ipc.launch import LauncherSink
+from lk_agents.ipc.messages import (
+    ChildExited,
+    Fork,
+    Forked,
+    ForkFailed,
+    FromZygote,
+    Initialize,
+    PreloadRefused,
+    ZygoteFailed,
+    ZygoteReady,
+)
+from lk_agents.ipc.orphans import OrphanReaper, become_subreaper
+from lk_agents.ipc.program import Program
+from lk_agents.ipc.zygote import Zygote, execute_zygote, log_ready, log_refused
+from lk_agents.ipc.zygote_main import exit_code_of
+
+__all__ = ["ZygoteLauncher", "ZygoteProcess"]
+
+CODE_SECONDS: Final = 2.0
+"""How long a living zygote may take to tell the exit code of a child that is gone."""
+RESTART_SECONDS: Final = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
+"""Delays before another zygote is started, by how many failed in a row."""
+
+
+class ZygoteProcess(ProcessHandle):
+    """A child forked by a zygote; its death is seen by its pidfd, its exit code comes from the zygote or from us."""
+
+    def __init__(self, init: Initialize, sink: LauncherSink, forget: Callable[[int], None]) -> None:
+        super().__init__(init, sink)
+        self._forget = forget
+        self._pidfd = -1
+        self._late: asyncio.TimerHandle | None = None
+
+    def forked(self, pid: int, pidfd: int) -> None:
+        """Take over the process that the zygote forked."""
+        self._pidfd = pidfd
+        asyncio.get_running_loop().add_reader(pidfd, self._gone)
+        self.born(pid)
+
+    def died(self, code: int | None) -> None:
+        """See ``ProcessHandle``; the launcher forgets it."""
+        self._forget(self.init.executor_id)
+        super().died(code)
+
+    def code_told(self, code: int) -> None:
+        """Take its exit code from the zygote."""
+        self._let_go()
+        self.died(code)
+
+    def zygote_gone(self) -> None:
+        """Find out by ourselves: without its zygote the process, if it was forked at all, is our child."""
+        if self._pidfd < 0:
+            if not self._exited:
+                self.died(None)
+        elif self._late is not None:
+            self._gone()
+
+    def release(self) -> None:
+        """See ``Handle``."""
+        self._let_go()
+        super().release()
+
+    def _signal(self, number: int) -> None:
+        if self._pidfd >= 0 and not self._exited:
+            with suppress(ProcessLookupError, PermissionError):
+                signal.pidfd_send_signal(self._pidfd, number)
+
+    def _gone(self) -> None:
+        """It is dead: take its code if it is ours, else the zygote tells it, or dies and makes it ours."""
+        asyncio.get_running_loop().remove_reader(self._pidfd)
+        code = exit_code_of(self._pidfd, os.WNOWAIT)
+        if code is None:
+            if self._late is None:
+                self._late = asyncio.get_running_loop().call_later(CODE_SECONDS, self.died, None)
+            return
+        if self._pid is not None:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._pid, signal.SIGKILL)  # what its job started
+        exit_code_of(self._pidfd, 0)
+        self._let_go()
+        self.died(code)
+
+    def _let_go(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None
+        if self._pidfd >= 0:
+            asyncio.get_running_loop().remove_reader(self._pidfd)
+            os.close(self._pidfd)
+            self._pidfd = -1
+
+
+class ZygoteLauncher:
+    """Keeps one zygote alive and has it fork; see ``ipc.launch.Launcher``.
+
+    :param zygote: one that was forked from the main process, or None to execute one.
+    :param with_credentials: whether an executed zygote keeps the server's credentials in its environment.
+    """
+
+    def __init__(self, program: Program, *, zygote: Zygote | None = None, with_credentials: bool = True) -> None:
+        self._program = program
+        self._zygote = zygote
+        self._with_credentials = with_credentials
+        self._sink: LauncherSink | None = None
+        self._ready = False
+        self._failure: str | None = None
+        self._failed_in_a_row = 0
+        self._without: list[str] = []
+        self._restart: asyncio.TimerHandle | None = None
+        self._children: dict[int, ZygoteProcess] = {}
+        self._opening: set[asyncio.Task[None]] = set()
+        self._orphans = OrphanReaper()
+        self._closed = False
+
+    @property
+    def ready(self) -> bool:
+        """See ``Launcher``."""
+        return self._ready and not self._closed
+
+    @property
+    def failure(self) -> str | None:
+        """See ``Launcher``."""
+        return self._failure
+
+    @property
+    def zygote_pid(self) -> int | None:
+        """The zygote's process, None while there is none."""
+        return self._zygote.pid if self._zygote is not None else None
+
+    async def start(self, sink: LauncherSink) -> None:
+        """See ``Launcher``."""
+        self._sink = sink
+        become_subreaper()
+        if self._zygote is not None:
+            self._zygote.watch(self._zygote_said, self._zygote_ended)
+            self._set_ready()
+        else:
+            self._execute()
+
+    def launch(self, init: Initialize) -> ZygoteProcess:
+        """See ``Launcher``."""
+        assert self._sink is not None
+        child = ZygoteProcess(init, self._sink, self._forget)
+        self._children[init.executor_id] = child
+        task = asyncio.get_running_loop().create_task(self._open(child), name=f"lk-launch-{init.executor_id}")
+        self._opening.add(task)
+        task.add_done_callback(self._opening.discard)
+        return child
+
+    async def aclose(self) -> None:
+        """See ``Launcher``."""
+        self._closed = True
+        self._ready = False
+        if self._restart is not None:
+            self._restart.cancel()
+        for task in tuple(self._opening):
+            task.cancel()
+        self._orphans.close()
+        if self._zygote is not None:
+            self._zygote.close()
+            self._zygote = None
+
+    def _forget(self, executor_id: int) -> None:
+        self._children.pop(executor_id, None)
+
+    async def _open(self, child: ZygoteProcess) -> None:
+        try:
+            ends = await child.open()
+        except OSError as error:
+            logger.error("no descriptors for another process", extra={"error": str(error)})
+            child.died(None)
+            return
+        try:
+            if self._zygote is None:
+                raise BrokenPipeError("the zygote is gone")
+            self._zygote.fork(Fork(init=child.init), ends.descriptors())
+        except OSError as error:
+            logger.warning("no process could be forked", extra={"error": str(error)})
+            child.died(None)
+        finally:
+            ends.close()
+
+    # --- what the zygote says
+    def _zygote_said(self, message: FromZygote, descriptors: list[int]) -> None:
+        match message:
+            case Forked(executor_id=executor_id, pid=pid):
+                self._orphans.know(pid)
+                self._children[executor_id].forked(pid, descriptors[0])
+            case ForkFailed(executor_id=executor_id, error=error):
+                logger.error("no process could be forked", extra={"error": error})
+                self._children[executor_id].died(None)
+            case ChildExited(pid=pid, code=code):
+                child = next((child for child in self._children.values() if child.pid == pid), None)
+                if child is not None:
+                    child.code_told(code)
+                self._orphans.look_soon()
+            case ZygoteReady():
+                log_ready(message)
+                self._failed_in_a_row = 0
+                self._set_ready()
+            case PreloadRefused(module=module):
+                log_refused(message)
+                self._without.append(module)
+                self._failed_in_a_row = 0
+            case ZygoteFailed(error=error):
+                self._failure = f"the process that jobs are forked from could not start: {error}"
+                logger.error("zygote failed", extra={"error": error, "traceback": message.traceback})
+
+    def _zygote_ended(self) -> None:
+        was_ready, self._ready, self._zygote = self._ready, False, None
+        if was_ready:
+            logger.warning("the process that jobs are forked from is gone; starting another one")
+        for child in tuple(self._children.values()):
+            child.zygote_gone()
+        delay = RESTART_SECONDS[min(self._failed_in_a_row, len(RESTART_SECONDS) - 1)]
+        self._failed_in_a_row += 1
+        if not self._closed:
+            self._restart = asyncio.get_running_loop().call_later(jitter(delay), self._execute)
+            self._changed()
+
+    def _execute(self) -> None:
+        try:
+            self._zygote = execute_zygote(self._program, without=self._without, with_credentials=self._with_credentials)
+        except (OSError, LkAgentsError) as error:
+            self._failure = str(error)
+            logger.error("no zygote can be started", extra={"error": str(error)})
+            self._zygote_ended()
+            return
+        self._zygote.watch(self._zygote_said, self._zygote_ended)
+
+    def _set_ready(self) -> None:
+        self._ready, self._failure = True, None
+        self._changed()
+
+    def _changed(self) -> None:
+        if self._sink is not None:
+            self._sink.launcher_changed()

@@ -1,0 +1,270 @@
+"""The worker's end of a zygote: forked from the main process before any loop, or executed later."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from lk_agents.foundation.clock import monotonic
+from lk_agents.foundation.errors import ConfigError, ProcessStartError
+from lk_agents.foundation.log import logger
+from lk_agents.foundation.settings import child_environment
+from lk_agents.ipc.messages import (
+    Fork,
+    FromZygote,
+    PreloadRefused,
+    ZygoteFailed,
+    ZygoteReady,
+    decode_from_zygote,
+    encode,
+)
+from lk_agents.ipc.preload import require_unused_media_sdk
+from lk_agents.ipc.program import Program, preparation
+from lk_agents.ipc.zygote_main import MAX_CONTROL_BYTES, ZygoteStart, exit_code_of, serve_zygote
+
+__all__ = ["Zygote", "execute_zygote", "fork_zygote", "zygotes_work_here"]
+
+_RUN: Final = "import sys; from lk_agents.ipc.zygote_main import main_executed; main_executed({control}, {start})"
+_LOOK_SECONDS: Final = 0.5
+START_SILENCE_SECONDS: Final = 20.0
+"""How long a zygote that is being forked may neither use the processor nor read before it counts as stuck."""
+
+
+def zygotes_work_here() -> bool:
+    """Return whether this system has what a zygote needs (Linux 5.4 or newer)."""
+    if not sys.platform.startswith("linux") or not hasattr(os, "pidfd_open"):
+        return False
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except OSError:
+        return False
+    return True
+
+
+class Zygote:
+    """One zygote process; see ``ipc.zygote_main`` for the other end.
+
+    :param control: the socket to it.
+    :param process: the handle of an executed one, None for a forked one.
+    """
+
+    def __init__(self, control: socket.socket, pid: int, process: subprocess.Popen[bytes] | None = None) -> None:
+        self.pid = pid
+        self._control = control
+        self._process = process
+        self._pidfd = os.pidfd_open(pid)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._on_message: Callable[[FromZygote, list[int]], None] | None = None
+        self._on_end: Callable[[], None] | None = None
+
+    def watch(self, on_message: Callable[[FromZygote, list[int]], None], on_end: Callable[[], None]) -> None:
+        """Hand on what it says, on the running loop, until it ends."""
+        self._on_message, self._on_end = on_message, on_end
+        self._control.setblocking(False)
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(self._control.fileno(), self._readable)
+
+    def fork(self, request: Fork, descriptors: list[int]) -> None:
+        """Ask for a child.
+
+        :raises OSError: it is gone, or so many requests wait that it must be stuck.
+        """
+        socket.send_fds(self._control, [encode(request)], descriptors)
+
+    def wait_first_message(self) -> FromZygote:
+        """Block until it says how its start went; only before there is an event loop.
+
+        :raises ProcessStartError: it died or is stuck.
+        """
+        poll = select.poll()
+        poll.register(self._control, select.POLLIN)
+        used, deadline = 0.0, monotonic() + START_SILENCE_SECONDS
+        while not poll.poll(_LOOK_SECONDS * 1000):
+            if (now_used := _effort(self.pid)) > used:
+                used, deadline = now_used, monotonic() + START_SILENCE_SECONDS
+            if monotonic() > deadline:
+                raise ProcessStartError(
+                    f"the process that jobs are forked from has made no progress for {START_SILENCE_SECONDS:g} s; "
+                    f"a module named by lk_agents_preload_modules, or lk_agents_preload_weights of a plugin, hangs"
+                )
+        data = self._control.recv(MAX_CONTROL_BYTES)
+        if not data:
+            raise ProcessStartError("the process that jobs are forked from died while it was starting")
+        return decode_from_zygote(data)
+
+    def close(self) -> None:
+        """Let it go: it ends when it reads the end of its socket. Idempotent."""
+        if self._loop is not None and self._control.fileno() >= 0:
+            self._loop.remove_reader(self._control.fileno())
+        self._control.close()
+        self._reap()
+
+    def _readable(self) -> None:
+        try:
+            data, descriptors, _, _ = socket.recv_fds(self._control, MAX_CONTROL_BYTES, 1)
+        except BlockingIOError:
+            return
+        except OSError:
+            data, descriptors = b"", []
+        if data and self._on_message is not None:
+            self._on_message(decode_from_zygote(data), descriptors)
+        elif not data:
+            self.close()
+            if self._on_end is not None:
+                self._on_end()
+
+    def _reap(self) -> None:
+        """Take its exit, now if it is gone, else when it goes: it owes nobody anything else."""
+        if self._pidfd < 0:
+            return
+        if not select.select([self._pidfd], [], [], 0)[0] and self._loop is not None and not self._loop.is_closed():
+            self._loop.add_reader(self._pidfd, self._gone)
+        else:
+            self._gone()
+
+    def _gone(self) -> None:
+        pidfd, self._pidfd = self._pidfd, -1
+        if pidfd < 0:
+            return
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.remove_reader(pidfd)
+        if self._process is not None:
+            self._process.poll()
+        else:
+            exit_code_of(pidfd, 0)
+        os.close(pidfd)
+
+
+def fork_zygote(program: Program) -> Zygote | None:
+    """Fork a zygote from this process, which must have loaded the user's module and nothing that runs.
+
+    Blocks until the zygote is ready: call it before there is an event loop.
+
+    :returns: the zygote, or None where this process cannot fork one (another system, threads already running): the
+        pool then executes one.
+    :raises ConfigError: the media SDK was used at module level.
+    :raises ProcessStartError: the zygote could not start; the text carries what it said.
+    """
+    if not zygotes_work_here():
+        return None
+    require_unused_media_sdk()
+    if threading.active_count() > 1:
+        names = sorted(thread.name for thread in threading.enumerate() if thread is not threading.main_thread())
+        logger.warning("threads run at module level, so processes share less memory", extra={"threads": names})
+        return None
+    program.pickled()  # a zygote that is killed is replaced by an executed one: find out now whether that would work
+    without: list[str] = []
+    while True:
+        zygote = _fork_once(program, without)
+        answer = zygote.wait_first_message()
+        match answer:
+            case ZygoteReady():
+                log_ready(answer)
+                return zygote
+            case PreloadRefused(module=module, opened=opened) if module not in without:
+                log_refused(answer)
+                without.append(module)
+                zygote.close()
+                if module == "lk_agents_preload_weights":
+                    raise ConfigError(f"{module} of a plugin opened {opened}; weights must load without it")
+            case ZygoteFailed(error=error, traceback=text):
+                zygote.close()
+                raise ProcessStartError(f"the process that jobs are forked from could not start: {error}\n{text}")
+            case _:
+                zygote.close()
+                raise ProcessStartError(f"the process that jobs are forked from said {answer!r} at its start")
+
+
+def _fork_once(program: Program, without: list[str]) -> Zygote:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):
+            stream.flush()  # or the zygote would hold, and print, a copy
+    pid = os.fork()
+    if pid == 0:
+        ours.close()
+        os.setsid()  # a terminal's Ctrl-C is for the worker
+        _stdin_from_nowhere()
+        serve_zygote(theirs, program, without=without)
+    theirs.close()
+    return Zygote(ours, pid)
+
+
+def _stdin_from_nowhere() -> None:
+    nowhere = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nowhere, 0)
+    os.close(nowhere)
+
+
+def execute_zygote(program: Program, *, without: list[str], with_credentials: bool) -> Zygote:
+    """Execute a fresh zygote that loads the user's module by itself; its first message tells how that went.
+
+    :param without: modules that must not be preloaded.
+    :param with_credentials: whether the server's credentials stay in its environment.
+    :raises ConfigError: the program cannot be handed over.
+    :raises OSError: the process cannot be started.
+    """
+    start = ZygoteStart(preparation=preparation(), program=program.pickled(), preload=program.preload, without=without)
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    start_fd = os.memfd_create("lk-zygote-start", os.MFD_CLOEXEC)
+    try:
+        _write_all(start_fd, msgspec.msgpack.encode(start))
+        os.lseek(start_fd, 0, os.SEEK_SET)
+        process = subprocess.Popen(
+            [sys.executable, "-c", _RUN.format(control=theirs.fileno(), start=start_fd)],
+            stdin=subprocess.DEVNULL,
+            pass_fds=(theirs.fileno(), start_fd),
+            env=child_environment(with_credentials=with_credentials),
+            start_new_session=True,
+        )
+    except BaseException:
+        ours.close()
+        raise
+    finally:
+        theirs.close()
+        os.close(start_fd)
+    return Zygote(ours, process.pid, process)
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def log_ready(ready: ZygoteReady) -> None:
+    """Say what the zygote found out while it loaded."""
+    if ready.native_threads:
+        logger.debug("imports started native threads before the fork", extra={"modules": ready.native_threads})
+    for module, error in ready.failed_imports.items():
+        logger.warning(
+            "a module named for preloading cannot be imported", extra={"module_name": module, "error": error}
+        )
+
+
+def log_refused(refused: PreloadRefused) -> None:
+    """Say which module cannot be preloaded, and why."""
+    logger.warning(
+        "a module cannot be imported before the fork; each process imports it by itself",
+        extra={"module_name": refused.module, "opened": refused.opened},
+    )
+
+
+def _effort(pid: int) -> float:
+    """Return a figure that grows while the process computes or reads."""
+    with suppress(OSError, ValueError, IndexError):
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        read = Path(f"/proc/{pid}/io").read_text(encoding="ascii").split()[1]
+        return float(fields[11]) + float(fields[12]) + float(read)
+    return 0.0

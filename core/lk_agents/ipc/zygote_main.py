@@ -1,0 +1,196 @@
+"""The zygote: a small process with everything loaded and nothing running, that forks a child per request.
+
+It has one socket and no threads. It opens each child's pidfd before it could reap it, looks at an exit before it
+reaps (``WNOWAIT``), and says so first: so no exit code is lost, even if it is killed in between. It ends when its
+socket ends; killing it ends no job.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import socket
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, NoReturn
+
+import msgspec
+
+from lk_agents.ipc.child_process import ChildSockets, run_child
+from lk_agents.ipc.messages import (
+    ChildExited,
+    Fork,
+    Forked,
+    ForkFailed,
+    FromZygote,
+    PreloadRefused,
+    ZygoteFailed,
+    ZygoteReady,
+    decode_to_zygote,
+    encode,
+)
+from lk_agents.ipc.preload import RefusedModuleError, freeze, preload, require_unused_media_sdk
+from lk_agents.ipc.program import Program, prepare_main
+
+__all__ = ["MAX_CONTROL_BYTES", "ZygoteStart", "exit_code_of", "main_executed", "serve_zygote"]
+
+MAX_CONTROL_BYTES: Final = 64 * 1024
+_CHILD_DESCRIPTORS: Final = 3
+
+
+class ZygoteStart(msgspec.Struct, frozen=True, kw_only=True):
+    """What an executed zygote reads from its start file: the pickles of ``ipc.program``.
+
+    :param without: modules that a zygote before this one was refused for.
+    """
+
+    preparation: bytes
+    program: bytes
+    preload: bool = True
+    without: list[str] = []
+
+
+def main_executed(control_fd: int, start_fd: int) -> NoReturn:
+    """Be a zygote that was executed: load the user's module and the plugins, then serve."""
+    control = socket.socket(fileno=control_fd)
+    with open(start_fd, "rb") as file:
+        start = msgspec.msgpack.decode(file.read(), type=ZygoteStart)
+
+    def load() -> Program:
+        prepare_main(start.preparation)
+        return Program.unpickled(start.program)
+
+    if not start.preload:
+        _leave_signals()
+        _serve(control, load)
+    try:
+        program = load()
+    except BaseException as error:  # noqa: BLE001  a user's module may do anything; the worker is told
+        text = f"{type(error).__name__}: {error}"
+        _send(control, ZygoteFailed(error=text, traceback=traceback.format_exc()))
+        os._exit(1)
+    serve_zygote(control, program, without=start.without)
+
+
+def serve_zygote(control: socket.socket, program: Program, *, without: list[str] | None = None) -> NoReturn:
+    """Be a zygote whose program is loaded: preload, freeze, then fork a child per request. Never returns."""
+    _leave_signals()
+    try:
+        report = preload(program, without=without or ())
+        require_unused_media_sdk()
+    except RefusedModuleError as error:
+        _send(control, PreloadRefused(module=error.module, opened=error.opened))
+        os._exit(0)
+    except BaseException as error:  # noqa: BLE001  a plugin's code; the worker is told
+        text = f"{type(error).__name__}: {error}"
+        _send(control, ZygoteFailed(error=text, traceback=traceback.format_exc()))
+        os._exit(1)
+    ready = ZygoteReady(native_threads=report.native_threads, failed_imports=report.failed_imports)
+    _serve(control, lambda: program, ready)
+
+
+def _serve(control: socket.socket, load: Callable[[], Program], ready: ZygoteReady | None = None) -> NoReturn:
+    name_process("lk-zygote")
+    freeze()
+    control.setblocking(True)
+    _send(control, ready or ZygoteReady())
+    children: dict[int, int] = {}
+    poll = select.poll()
+    poll.register(control, select.POLLIN)
+    while True:
+        for descriptor, _ in poll.poll():
+            if descriptor != control.fileno():
+                poll.unregister(descriptor)
+                _reap(control, descriptor, children.pop(descriptor))
+                continue
+            data, received, _, _ = socket.recv_fds(control, MAX_CONTROL_BYTES, _CHILD_DESCRIPTORS)
+            if not data:
+                os._exit(0)  # the worker is gone; the children see that for themselves
+            pidfd = _fork(control, load, decode_to_zygote(data), received, children)
+            if pidfd is not None:
+                poll.register(pidfd, select.POLLIN)
+
+
+def _fork(
+    control: socket.socket, load: Callable[[], Program], request: Fork, received: list[int], children: dict[int, int]
+) -> int | None:
+    """Fork the child that was asked for; returns its pidfd, in the zygote."""
+    executor_id = request.init.executor_id
+    try:
+        pid = os.fork()
+    except OSError as error:
+        _close(*received)
+        _send(control, ForkFailed(executor_id=executor_id, error=f"fork: {error}"))
+        return None
+    if pid == 0:
+        _become_child(load, request, received, (control.fileno(), *children))
+    _close(*received)
+    pidfd = os.pidfd_open(pid)
+    children[pidfd] = pid
+    _send(control, Forked(executor_id=executor_id, pid=pid), pidfd)
+    return pidfd
+
+
+def _become_child(
+    load: Callable[[], Program], request: Fork, received: list[int], inherited: tuple[int, ...]
+) -> NoReturn:
+    try:
+        os.setsid()  # a process group of its own: what the job starts can be ended with it
+        _close(*inherited)
+        name_process("lk-job" if request.init.role == "job" else "lk-inference")
+        signal.set_wakeup_fd(-1)
+        channel, side, stacks_fd = received
+        sockets = ChildSockets(socket.socket(fileno=channel), socket.socket(fileno=side), stacks_fd)
+    except BaseException:  # noqa: BLE001  the zygote's loop must never run in a child
+        traceback.print_exc()
+        os._exit(1)
+    run_child(load, request.init, sockets)
+
+
+def _reap(control: socket.socket, pidfd: int, pid: int) -> None:
+    """Tell of an exit, then end what is left of the child's process group, then let go of it."""
+    code = exit_code_of(pidfd, os.WNOWAIT)
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)  # still a zombie, so the group's number cannot be another's
+    _send(control, ChildExited(pid=pid, code=code if code is not None else 0))
+    exit_code_of(pidfd, 0)
+    os.close(pidfd)
+
+
+def exit_code_of(pidfd: int, options: int) -> int | None:
+    """Return the exit code of an ended child, or minus the signal's number; None if it is not ours or still runs."""
+    try:
+        result = os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG | options)
+    except ChildProcessError:
+        return None
+    if result is None:
+        return None
+    return result.si_status if result.si_code == os.CLD_EXITED else -result.si_status
+
+
+def _send(control: socket.socket, message: FromZygote, *descriptors: int) -> None:
+    try:
+        socket.send_fds(control, [encode(message)], list(descriptors))
+    except OSError:  # the worker is gone
+        os._exit(0)
+
+
+def _leave_signals() -> None:
+    """Leave both to the worker: a terminal or a supervisor sends them to everybody."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def name_process(name: str) -> None:
+    """Set the name that ``ps`` and ``top`` show (15 characters)."""
+    with suppress(OSError):
+        Path("/proc/self/comm").write_text(name, encoding="ascii")
+
+
+def _close(*descriptors: int) -> None:
+    for descriptor in descriptors:
+        with suppress(OSError):
+            os.close(descriptor)
