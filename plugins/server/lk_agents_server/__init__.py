@@ -1,7 +1,7 @@
 """A real LiveKit server as a child of your process, for development and tests.
 
 The names are loaded when they are first used: importing this package, as its entry point does in every process, costs
-nothing.
+nothing, and loads no module beside itself, by which the framework would take the plugin to be in use.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ if TYPE_CHECKING:
     from lk_agents_server.errors import BinaryNotFoundError, ServerError, ServerStartError
     from lk_agents_server.server import LiveKitServer
 
+__version__ = "0.1.0"
+
 __all__ = [
     "BinaryNotFoundError",
     "LiveKitServer",
     "ServerError",
     "ServerOptions",
     "ServerStartError",
+    "__version__",
     "find_binary",
 ]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lk_agents.hooks.markers import hookimpl
 from lk_agents.hooks.records import Command, ServerInfo
-from lk_agents_server.version import __version__
+from lk_agents_server import __version__
 
 if TYPE_CHECKING:
     import click

@@ -99,9 +99,13 @@ class ServerProcess:
         if self._process and self._is_ours():
             self._process.kill()
 
+    @property
+    def owned(self) -> bool:
+        """Whether this process started it. A fork leaves our blocks and runs our atexit callbacks too."""
+        return os.getpid() == self._owner
+
     def _is_ours(self) -> bool:
-        """Tell whether it runs and this process started it: a fork of ours runs our atexit callbacks too."""
-        return not self._ended.is_set() and os.getpid() == self._owner
+        return self.owned and not self._ended.is_set()
 
     def _keep(self) -> None:
         try:

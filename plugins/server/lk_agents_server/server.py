@@ -248,7 +248,7 @@ class LiveKitServer:
         with self._lock:
             asked_for = self._phase is not _Phase.RUNNING
             self._phase = _Phase.STOPPING
-        if process is None:
+        if process is None or not process.owned:
             return
         if process.wait(0):
             if not asked_for:

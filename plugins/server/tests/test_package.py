@@ -10,7 +10,7 @@ import pytest
 from importlib_metadata import entry_points
 
 import lk_agents_server
-from lk_agents_server import plugin, version
+from lk_agents_server import plugin
 
 
 def test_the_entry_point_names_the_plugin_module() -> None:
@@ -31,10 +31,7 @@ def test_loading_the_plugin_loads_nothing_heavy() -> None:
 
     assert "lk_agents_server.plugin" in loaded
     assert not [name for name in loaded if name.startswith(heavy)]
-    assert [name for name in loaded if name.startswith("lk_agents_server.")] == [
-        "lk_agents_server.plugin",
-        "lk_agents_server.version",
-    ]
+    assert [name for name in loaded if name.startswith("lk_agents_server.")] == ["lk_agents_server.plugin"]
 
 
 def test_every_exported_name_can_be_had() -> None:
@@ -51,7 +48,7 @@ def test_the_plugin_introduces_itself() -> None:
     introduced = plugin.lk_agents_register_plugin()
 
     assert introduced.package == "lk_agents_server"
-    assert introduced.version == version.__version__
+    assert introduced.version == lk_agents_server.__version__
 
 
 def test_the_plugin_adds_the_command_server() -> None:
