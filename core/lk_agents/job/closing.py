@@ -27,11 +27,11 @@ LEAST_SECONDS: Final = 0.5
 """What leaving and closing get even when the job's time is over."""
 
 
-async def notify(registry: PluginRegistry, hook: str, **arguments: Any) -> None:
-    """Call one of the job's event hooks; errors of implementations are logged there."""
+async def notify(registry: PluginRegistry, hook: str, *, seconds: float, **arguments: Any) -> None:
+    """Call one of the job's event hooks; what fails or takes longer than ``seconds`` is logged with its plugin."""
     from lk_agents.hooks import invoke
 
-    await invoke.notify(registry, hook, **arguments)
+    await invoke.notify(registry, hook, deadline_seconds=seconds, **arguments)
 
 
 class JobClosing:
@@ -92,9 +92,16 @@ class JobClosing:
             reason=outcome.reason,
             seconds=seconds,
         )
-        work = notify(self._registry, "lk_agents_job_finished", ctx=ctx, result=result)
+        plan = self._deadline.plan
+        work = notify(
+            self._registry,
+            "lk_agents_job_finished",
+            seconds=plan.hook - plan.hook_cancel,
+            ctx=ctx,
+            result=result,
+        )
         task = asyncio.get_running_loop().create_task(work, name="job_finished")
-        await self._deadline.wait({task}, at_most=self._deadline.plan.hook)
+        await self._deadline.wait({task}, at_most=plan.hook)
         self._settle(task, "call lk_agents_job_finished")
 
     async def _leave(self, ctx: JobContext, outcome: JobOutcome) -> None:

@@ -69,6 +69,7 @@ class EndPlan:
     :param entrypoint_cancel: it may take to follow the cancellation.
     :param tasks: the job's other tasks may take to follow theirs.
     :param hook: all implementations of ``lk_agents_job_finished`` may take.
+    :param hook_cancel: the part of it in which those that ran out of time may follow their cancellation.
     :param closing: kept free for reporting the end, leaving the room and closing connections.
     """
 
@@ -76,6 +77,7 @@ class EndPlan:
     entrypoint_cancel: float
     tasks: float
     hook: float
+    hook_cancel: float
     closing: float
 
 
@@ -91,8 +93,9 @@ def plan_end(total_seconds: float) -> EndPlan:
         entrypoint_grace=min(1.0, small),
         entrypoint_cancel=min(2.0, small),
         tasks=min(3.0, small),
-        hook=min(5.0, small),
-        closing=min(3.0, 0.2 * total_seconds),
+        hook=min(10.0, 2 * small),
+        hook_cancel=min(1.0, 0.5 * small),
+        closing=min(3.0, 3 * small),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from lk_agents.foundation.errors import RoomReplacedError
 from lk_agents.foundation.log import logger
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from lk_agents.job.process import JobProcess
 
 __all__ = ["JobRunner"]
+
+HOOK_CANCEL_SECONDS: Final = 1.5
+"""For implementations of a hook to follow their cancellation."""
 
 
 class JobRunner:
@@ -187,11 +190,16 @@ class JobRunner:
     async def _run_starting_hook(self, ctx: JobContext) -> None:
         if self._registry is None:
             return
-        hook = self._loop.create_task(notify(self._registry, "lk_agents_job_starting", ctx=ctx), name="job_starting")
+        seconds = self._limits.hook_seconds
+        work = notify(self._registry, "lk_agents_job_starting", seconds=seconds, ctx=ctx)
+        hook = self._loop.create_task(work, name="job_starting")
         either: set[asyncio.Future[Any]] = {hook, self._end}
-        await asyncio.wait(either, timeout=self._limits.hook_seconds, return_when=asyncio.FIRST_COMPLETED)
-        if not hook.done():
+        await asyncio.wait(either, timeout=seconds + HOOK_CANCEL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        if not hook.done():  # the job is ending already
             hook.cancel()
+            await asyncio.wait({hook}, timeout=HOOK_CANCEL_SECONDS)
+        if hook.done() and not hook.cancelled() and (error := hook.exception()) is not None:
+            logger.error("lk_agents_job_starting failed", exc_info=error, extra={"job_id": self.job_id})
 
     def _on_connect(self) -> None:
         self._host.mark("connected")
