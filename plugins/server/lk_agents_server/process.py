@@ -24,12 +24,17 @@ SPAWN_SECONDS: Final = 30.0
 
 # Runs between fork and the server: a program of its own, because Python code between fork and exec can deadlock in a
 # process that has threads. It undoes a signal mask that we may have inherited, asks to be killed with the parent, makes
-# sure that the parent did not die before that, and becomes the server.
+# sure that the parent did not die before that, and becomes the server. A Python without ctypes cannot ask; then the
+# server only ends with the block or the interpreter, as on other systems.
 _BECOME_SERVER: Final = """\
-import ctypes, os, signal, sys
+import os, signal, sys
 signal.pthread_sigmask(signal.SIG_SETMASK, ())
-PR_SET_PDEATHSIG = 1
-ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+try:
+    import ctypes
+    PR_SET_PDEATHSIG = 1
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+except (ImportError, OSError, AttributeError):
+    pass
 if os.getppid() == int(sys.argv[1]):
     os.execv(sys.argv[2], sys.argv[2:])
 """

@@ -135,10 +135,12 @@ class LiveKitServer:
         return self._process is None or self._process.wait(timeout)
 
     def kill(self) -> None:
-        """End the server as a crash would, and return at once; :meth:`wait` tells when it is gone."""
+        """End the server as a crash would, and return at once; :meth:`wait` tells when it is gone.
+
+        One that has not been started will not start any more.
+        """
         with self._lock:
-            if self._phase is not _Phase.NEW:
-                self._phase = _Phase.STOPPED
+            self._phase = _Phase.STOPPED
         if self._process:
             self._process.kill()
 
@@ -231,14 +233,14 @@ class LiveKitServer:
         """Return if another try makes sense: the ports were free when we looked, but somebody else was quicker."""
         if self._phase is not _Phase.STARTING:
             raise ServerError("the server was killed while it was starting")
-        status = f"it ended by itself with status {process.returncode}"  # 0 even for fatal errors
-        if not any("address already in use" in line or "Only one usage" in line for line in self._lines):
+        conflicts = [line for line in self.log if "address already in use" in line or "Only one usage" in line]
+        if not conflicts:
+            status = f"it ended by itself with status {process.returncode}"  # 0 even for fatal errors
             raise ServerStartError(self._told(status))
-        fixed = {"port": self._options.port, "udp_port": self._options.udp_port}
-        if chosen := " or ".join(f"{name} {port}" for name, port in fixed.items() if port):
-            raise ServerStartError(
-                self._told(f"{chosen} is taken by another program: choose another, or 0 for any free one")
-            )
+        for name, port in {"port": self._options.port, "udp_port": self._options.udp_port}.items():
+            if port and any(f":{port}:" in line for line in conflicts):
+                what = f"{name} {port} is taken by another program: choose another, or 0 for any free one"
+                raise ServerStartError(self._told(what))
         if attempt == START_ATTEMPTS:
             raise ServerStartError(self._told(f"no free ports in {START_ATTEMPTS} attempts"))
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -201,6 +202,27 @@ async def test_a_cancelled_start_leaves_no_process(milliseconds: int) -> None:
 
     await asyncio.to_thread(server.wait, END_SECONDS)
     assert not children()
+
+
+async def test_a_start_that_is_cancelled_before_it_had_its_turn_never_happens() -> None:
+    busy = threading.Event()
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(1))
+    blocker = loop.run_in_executor(None, busy.wait, END_SECONDS)
+    server = LiveKitServer()
+
+    starting = asyncio.create_task(server.__aenter__())
+    await asyncio.sleep(0.05)
+    starting.cancel()
+    await asyncio.sleep(0.05)
+    busy.set()
+    await blocker
+    with pytest.raises(asyncio.CancelledError):
+        await starting
+
+    await asyncio.to_thread(bool)  # behind the start in the queue
+    assert not children()
+    assert not server.running
 
 
 async def test_a_cancelled_end_kills_at_once() -> None:
