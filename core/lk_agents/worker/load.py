@@ -70,6 +70,7 @@ class LoadSampler:
     :param cpu: returns the CPU's share since its last call, or None for no figure; called twice a second in a
         thread. By default that of the control group or machine.
     :param machine: the readers of memory and descriptors as well; instead of ``cpu``.
+    :param signal_timeout_seconds: how long ``load_fnc`` and each plugin may take to answer.
     :raises ConfigError: ``load_fnc`` is a coroutine function or takes more than one argument.
     """
 
@@ -80,11 +81,13 @@ class LoadSampler:
         load_fnc: Callable[..., float] | None = None,
         cpu: Callable[[], float | None] | None = None,
         machine: MachineSampler | None = None,
+        signal_timeout_seconds: float = SIGNAL_TIMEOUT_SECONDS,
     ) -> None:
         self._registry = registry
         self._load_fnc = load_fnc
         self._takes_worker = load_fnc is not None and _takes_worker(load_fnc)
         self._machine = machine or MachineSampler(cpu=cpu)
+        self._timeout = signal_timeout_seconds
         self._asked: dict[str, _Asked] = {}
 
     @property
@@ -103,7 +106,7 @@ class LoadSampler:
             asked.drop()
 
     async def sample(self, worker: Any) -> LoadReading:
-        """Take every signal once and return the highest; takes 5 s at most and raises nothing.
+        """Take every signal once and return the highest; takes the timeout at most, and raises nothing.
 
         Call it again only when it has returned.
 
@@ -125,7 +128,7 @@ class LoadSampler:
         }
         if (load_fnc := self._load_fnc) is not None:
             calls["load_fnc"] = functools.partial(load_fnc, *([worker] if self._takes_worker else []))
-        self._asked = {key: self._asked.get(key) or _Asked(key) for key in calls}
+        self._asked = {key: self._asked.get(key) or _Asked(key, self._timeout) for key in calls}
         for key, call in calls.items():
             self._asked[key].call = call
         return list(self._asked.values())
@@ -136,8 +139,9 @@ class _Asked:
 
     call: Callable[[], Any]
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, timeout: float) -> None:
         self.key = key
+        self._timeout = timeout
         self._last: LoadReading | None = None
         self._failures = 0
         self._clamped = False
@@ -157,12 +161,12 @@ class _Asked:
             self._running = None
 
     async def _answer(self) -> Any:
-        """Call in a thread, for 5 s at most; a call that has not come back is waited for, never doubled."""
+        """Call in a thread and wait, but not for ever; a call that has not come back is waited for, never doubled."""
         if self._running is None:
             self._running = call_in_thread(self.call, name=f"lk_agents_load {self.key}")
-        done, _ = await asyncio.wait([self._running], timeout=SIGNAL_TIMEOUT_SECONDS)
+        done, _ = await asyncio.wait([self._running], timeout=self._timeout)
         if not done:
-            raise TimeoutError(f"it has not returned within {SIGNAL_TIMEOUT_SECONDS:g} s")
+            raise TimeoutError(f"it has not returned within {self._timeout:g} s")
         running, self._running = self._running, None
         return running.result()
 
