@@ -1,1 +1,114 @@
-"""Lets LiveKit hand rooms to your code: worker, jobs, process pool, hooks."""
+"""Lets LiveKit hand rooms to your code: worker, jobs, process pool, hooks.
+
+Every public name is loaded when it is first used: ``import lk_agents`` itself loads nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lk_agents import cli, hooks, ipc, utils
+    from lk_agents.foundation.errors import (
+        APIConnectionError,
+        APIError,
+        APIStatusError,
+        APITimeoutError,
+        AssignmentTimeoutError,
+    )
+    from lk_agents.foundation.types import (
+        ATTRIBUTE_AGENT_STATE,
+        DEFAULT_API_CONNECT_OPTIONS,
+        NOT_GIVEN,
+        AgentState,
+        APIConnectOptions,
+        NotGiven,
+        NotGivenOr,
+    )
+    from lk_agents.foundation.version import __version__
+    from lk_agents.hooks.markers import hookimpl
+    from lk_agents.job.context import JobContext, get_current_job_context
+    from lk_agents.job.process import JobProcess
+    from lk_agents.job.request import JobRequest
+    from lk_agents.job.subscription import AutoSubscribe
+    from lk_agents.plugin import Plugin
+    from lk_agents.worker.options import JobExecutorType, WorkerOptions, WorkerPermissions, WorkerType
+    from lk_agents.worker.worker import Worker
+
+__all__ = [
+    "ATTRIBUTE_AGENT_STATE",
+    "DEFAULT_API_CONNECT_OPTIONS",
+    "NOT_GIVEN",
+    "APIConnectOptions",
+    "APIConnectionError",
+    "APIError",
+    "APIStatusError",
+    "APITimeoutError",
+    "AgentState",
+    "AssignmentTimeoutError",
+    "AutoSubscribe",
+    "JobContext",
+    "JobExecutorType",
+    "JobProcess",
+    "JobRequest",
+    "NotGiven",
+    "NotGivenOr",
+    "Plugin",
+    "Worker",
+    "WorkerOptions",
+    "WorkerPermissions",
+    "WorkerType",
+    "__version__",
+    "cli",
+    "get_current_job_context",
+    "hookimpl",
+    "hooks",
+    "ipc",
+    "utils",
+]
+
+_NAMES_OF_MODULE = {
+    "foundation.errors": (
+        "APIConnectionError",
+        "APIError",
+        "APIStatusError",
+        "APITimeoutError",
+        "AssignmentTimeoutError",
+    ),
+    "foundation.types": (
+        "ATTRIBUTE_AGENT_STATE",
+        "DEFAULT_API_CONNECT_OPTIONS",
+        "NOT_GIVEN",
+        "APIConnectOptions",
+        "AgentState",
+        "NotGiven",
+        "NotGivenOr",
+    ),
+    "foundation.version": ("__version__",),
+    "hooks.markers": ("hookimpl",),
+    "job.context": ("JobContext", "get_current_job_context"),
+    "job.process": ("JobProcess",),
+    "job.request": ("JobRequest",),
+    "job.subscription": ("AutoSubscribe",),
+    "plugin": ("Plugin",),
+    "worker.options": ("JobExecutorType", "WorkerOptions", "WorkerPermissions", "WorkerType"),
+    "worker.worker": ("Worker",),
+}
+_HOME = {name: module for module, names in _NAMES_OF_MODULE.items() for name in names}
+_SUBMODULES = frozenset({"cli", "hooks", "ipc", "utils"})
+
+
+def __getattr__(name: str) -> Any:
+    from importlib import import_module
+
+    if name in _SUBMODULES:
+        return import_module(f"lk_agents.{name}")
+    if name not in _HOME:
+        raise AttributeError(f"module 'lk_agents' has no attribute {name!r}")
+    value = getattr(import_module(f"lk_agents.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
