@@ -32,3 +32,11 @@ def test_progress_is_told() -> None:
     JobProcess().progress("nobody listens")
 
     assert told == ["loading"]
+
+
+def test_the_public_names_of_the_package_exist() -> None:
+    from lk_agents import job
+
+    assert [name for name in job.__all__ if not hasattr(job, name)] == []
+    assert set(job.__all__) <= set(dir(job))
+    assert not hasattr(job, "JobManager")

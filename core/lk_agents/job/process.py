@@ -15,9 +15,11 @@ class JobExecutorType(Enum):
     """What each job runs in."""
 
     PROCESS = "process"
-    """A process of its own: isolated, can be killed, has memory limits."""
+    """A process of its own: forked from a warm one on Linux, spawned elsewhere. It can be killed, and has limits."""
     THREAD = "thread"
-    """A thread of the worker's process: cheaper, cannot be killed."""
+    """A thread of the worker with an event loop of its own: cheaper; it cannot be killed."""
+    SPAWN = "spawn"
+    """A process of its own, started from nothing on every platform."""
 
 
 def _say_nothing(text: str) -> None:

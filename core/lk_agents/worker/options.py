@@ -14,6 +14,7 @@ from enum import Enum, unique
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, cast
 
 from lk_agents.foundation.log import logger
+from lk_agents.job.process import JobExecutorType
 
 if TYPE_CHECKING:
     from lk_agents.job.context import JobContext
@@ -45,18 +46,6 @@ class WorkerType(Enum):
     """One job for each participant that publishes."""
     PARTICIPANT = 2
     """One job for each participant that joins."""
-
-
-@unique
-class JobExecutorType(Enum):
-    """Where a job runs."""
-
-    PROCESS = "process"
-    """A process of its own: forked from a warm one on Linux, spawned elsewhere."""
-    THREAD = "thread"
-    """A thread of the worker with an event loop of its own; it cannot be killed."""
-    SPAWN = "spawn"
-    """A process of its own, started from nothing on every platform."""
 
 
 @dataclass(frozen=True)
