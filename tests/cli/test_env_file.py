@@ -54,7 +54,7 @@ def test_the_current_folder_comes_before_the_agents(tmp_path: Path, monkeypatch:
 
 
 def test_an_env_file_that_was_asked_for_must_exist() -> None:
-    with pytest.raises(ConfigError, match="no env file 'missing.env'"):
+    with pytest.raises(ConfigError, match="no env file"):
         find_env_file("missing.env", use_default=True)
 
 

@@ -117,8 +117,7 @@ def plugin_checks(rows: Iterable[PluginRow]) -> Iterator[Check]:
             remedy = f"install another version or remove it; LK_AGENTS_DISABLED_PLUGINS={row.name} leaves it out"
             yield Check.problem(name, f"{version}: {row.error}", remedy)
         elif row.missing_files:
-            yield Check.problem(
-                name, f"missing files: {', '.join(row.missing_files)}", f"lk-agents download-files {row.name}"
-            )
+            judge = Check.advice if row.in_use is False else Check.problem  # nobody waits for unused ones
+            yield judge(name, f"missing files: {', '.join(row.missing_files)}", f"lk-agents download-files {row.name}")
         else:
             yield Check.ok(name, f"{version or 'loaded'}{', in use' if row.in_use else ''}")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lk_agents.foundation.settings import Settings
-
 if TYPE_CHECKING:
     from lk_agents.hooks.registry import PluginRegistry
     from lk_agents.worker.options import WorkerOptions
@@ -14,13 +12,17 @@ __all__ = ["load_plugins"]
 
 
 def load_plugins(options: WorkerOptions | None = None) -> PluginRegistry:
-    """Load every installed plugin; with options, decide which of them are in use. Broken ones are in the records.
+    """Load every installed plugin and have it introduce itself; with options, decide which of them are in use.
+
+    Broken ones are logged and kept in the registry's records. The registry becomes the process's own.
 
     :raises PluginError: ``WorkerOptions.plugins`` names one that is broken or unknown.
     """
-    from lk_agents.hooks.registry import PluginRegistry
+    from lk_agents.hooks.current import current_registry, set_registry
 
-    registry = PluginRegistry.load(Settings.read())
+    registry = current_registry()
+    set_registry(registry)
+    registry.register_plugins()
     if options is not None:
         registry.decide_in_use(options.plugins)
     return registry

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lk_agents.hooks.info import PluginInfo
+    from lk_agents.plugin import Plugin
 
-__all__ = ["PluginRow", "rows_of"]
+__all__ = ["PluginRow", "rows_of", "tells_missing_files"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,12 +73,18 @@ def _row(info: PluginInfo, decided: bool) -> PluginRow:
     )
 
 
+def tells_missing_files(plugin: Plugin) -> bool:
+    """Whether the plugin can say which of its files are missing."""
+    from lk_agents.plugin import Plugin as Base
+
+    return type(plugin).missing_files is not Base.missing_files
+
+
 def _missing_files(info: PluginInfo) -> tuple[Sequence[str] | None, str]:
-    """Return what is missing and what went wrong in finding out."""
-    if info.record is None:
+    """Return what is missing, None where the plugin does not tell, and what went wrong in finding out."""
+    if info.record is None or not tells_missing_files(info.record):
         return None, ""
     try:
-        missing = info.record.missing_files()
+        return [str(name) for name in info.record.missing_files()], ""
     except Exception as error:  # noqa: BLE001  one plugin's fault must not hide the others
         return None, f"it cannot tell which files are missing: {error}"
-    return None if missing is None else [str(name) for name in missing], ""

@@ -18,13 +18,17 @@ from lk_agents.cli.command import Invocation
 from lk_agents.cli.dev_server import choose_server, refuse_server_and_address
 from lk_agents.cli.loaded_plugins import load_plugins
 from lk_agents.cli.logging_setup import set_up_logging
-from lk_agents.cli.serve import Ended, serve
+from lk_agents.cli.serve import FAILED, Ended, serve
 from lk_agents.cli.signals import StopSignals, end_now
 from lk_agents.foundation.log import logger
 from lk_agents.foundation.settings import Settings
 
 if TYPE_CHECKING:
+    from lk_agents.cli.attendants import Carrier
     from lk_agents.hooks.registry import PluginRegistry
+    from lk_agents.ipc import JobPool, PoolConfig, PoolListener
+    from lk_agents.ipc.zygote import Zygote
+    from lk_agents.worker.engine import PoolFactory
     from lk_agents.worker.options import WorkerOptions
 
 __all__ = ["Launch", "run_worker", "with_connection"]
@@ -99,7 +103,7 @@ def _in_threads(options: WorkerOptions) -> WorkerOptions:
 
 def _validated_zygote(
     options: WorkerOptions, registry: PluginRegistry, launch: Launch, settings: Settings
-) -> object | None:
+) -> Zygote | None:
     """Check the options and fork the zygote, unless something else than a fork of this process is wanted."""
     from lk_agents.worker.config import resolve
 
@@ -107,24 +111,22 @@ def _validated_zygote(
     if launch.server:  # address and credentials come with the server
         settings = replace(settings, url="ws://127.0.0.1", api_key="later", api_secret="later")  # noqa: S106
     config = resolve(options, settings, devmode=launch.devmode)
-    if config.executor != "process" or options.job_credentials != "inherit":
+    if config.executor != "process" or options.job_credentials != "inherit" or not options.preload_app:
         return None
     return _fork_zygote(options, registry)
 
 
-def _fork_zygote(options: WorkerOptions, registry: PluginRegistry) -> object | None:
+def _fork_zygote(options: WorkerOptions, registry: PluginRegistry) -> Zygote | None:
     """Fork, before any loop or thread, the process that jobs are forked from. The one place that does so."""
-    from lk_agents.ipc.program import Program
+    from lk_agents.ipc import PoolConfig, build_program
     from lk_agents.ipc.zygote import fork_zygote
 
-    program = Program(
+    config = PoolConfig(
         entrypoint=options.entrypoint_fnc,
         prewarm=options.prewarm_fnc,
-        registry=registry,
-        preload=options.preload_app,
         user_arguments=options.job_user_arguments,
     )
-    return fork_zygote(program)
+    return fork_zygote(build_program(config, registry))
 
 
 class _Session:
@@ -136,7 +138,7 @@ class _Session:
         launch: Launch,
         options: WorkerOptions,
         registry: PluginRegistry,
-        zygote: object | None,
+        zygote: Zygote | None,
     ) -> None:
         self._call = call
         self._launch = launch
@@ -144,6 +146,7 @@ class _Session:
         self._registry = registry
         self._zygote = zygote
         self._signals = StopSignals()
+        self._carrier: Carrier | None = None
 
     def run(self) -> Ended:
         """Run on an event loop of its own; the signals are ours until that loop is closed."""
@@ -152,9 +155,12 @@ class _Session:
         hook_slow_callbacks(SLOW_CALLBACK_SECONDS)
         with self._signals:
             runner = asyncio.Runner(debug=self._launch.asyncio_debug or None)
-            ended = runner.run(self._main())
-            if not ended.forced:  # threads that a forced end left behind may never come back
-                runner.close()
+            ended = Ended(FAILED)
+            try:
+                ended = runner.run(self._main())
+            finally:
+                if not ended.forced:  # threads that a forced end left behind may never come back
+                    runner.close()
         return ended
 
     async def _main(self) -> Ended:
@@ -166,8 +172,14 @@ class _Session:
             options = self._options
             if self._launch.server:
                 options = await self._with_server(around, options)
-            worker = Worker(options, devmode=self._launch.devmode, registry=self._registry, zygote=self._zygote)
-            await self._attend(around, worker)
+            worker = Worker(
+                options,
+                devmode=self._launch.devmode,
+                registry=self._registry,
+                zygote=self._zygote,
+                pool_factory=self._told_pool(options) if self._watched else None,
+            )
+            self._attend(around, worker)
             return await serve(worker, self._signals, drain_seconds=self._launch.drain_seconds)
 
     async def _with_server(self, around: AsyncExitStack, options: WorkerOptions) -> WorkerOptions:
@@ -176,7 +188,36 @@ class _Session:
         logger.info("development server", extra={"url": info.url, "api_key": info.api_key})
         return replace(options, ws_url=info.url, api_key=info.api_key, api_secret=info.api_secret)
 
-    async def _attend(self, around: AsyncExitStack, worker: Any) -> None:
+    @property
+    def _watched(self) -> bool:
+        return self._launch.reload_fd is not None and self._launch.reload_fd >= 0
+
+    def _told_pool(self, options: WorkerOptions) -> PoolFactory:
+        """Return what builds the same pool, with a listener that tells the watcher of every change of jobs."""
+        from lk_agents.cli.attendants import TellingListener
+        from lk_agents.ipc import build_pool
+        from lk_agents.worker.config import resolve
+
+        executor = resolve(options, Settings.read(), devmode=self._launch.devmode).executor
+
+        def build(config: PoolConfig, listener: PoolListener) -> JobPool:
+            return build_pool(
+                config,
+                TellingListener(listener, self._tell_watcher),
+                executor=executor,
+                registry=self._registry,
+                zygote=self._zygote,
+                preload=options.preload_app,
+                with_credentials=options.job_credentials == "inherit",
+            )
+
+        return build
+
+    def _tell_watcher(self) -> None:
+        if self._carrier is not None:
+            self._carrier.client.jobs_changed()
+
+    def _attend(self, around: AsyncExitStack, worker: Any) -> None:
         """Connect the worker to its watcher and to the room of ``connect``, as far as there are any."""
         from lk_agents.cli.attendants import Carrier, RoomCaller
 
@@ -184,8 +225,10 @@ class _Session:
         if self._launch.room:
             caller = RoomCaller(worker, self._launch.room, self._launch.participant_identity)
             around.push_async_callback(caller.aclose)
-        if (descriptor := self._launch.reload_fd) is not None and descriptor >= 0:
-            carrier = Carrier(worker, self._signals, descriptor, first_start=caller.allow if caller else None)
-            around.push_async_callback(carrier.aclose)
+        if self._watched:
+            assert self._launch.reload_fd is not None
+            first_start = caller.allow if caller else None
+            self._carrier = Carrier(worker, self._signals, self._launch.reload_fd, first_start=first_start)
+            around.push_async_callback(self._carrier.aclose)
         elif caller is not None:
             caller.allow()

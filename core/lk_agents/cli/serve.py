@@ -109,7 +109,7 @@ async def _end_in_order(worker: ServedWorker, drain_seconds: int) -> int:
     """Drain and close; whatever goes wrong in draining, closing comes about."""
     code = FINE
     if drain_seconds > 0:
-        logger.info("draining: no new jobs, waiting for the running ones", extra={"limit_seconds": drain_seconds})
+        logger.info("asked to stop: running jobs may go on for a while", extra={"limit_seconds": drain_seconds})
         try:
             await worker.drain(timeout=drain_seconds)
         except TimeoutError:

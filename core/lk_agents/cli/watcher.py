@@ -56,6 +56,16 @@ class Watcher:
         self._changed = asyncio.Event()
         self._more_folders = asyncio.Event()
 
+    @property
+    def reload_count(self) -> int:
+        """How often the worker has been started anew."""
+        return self._reload_count
+
+    @property
+    def change_seen(self) -> bool:
+        """Whether a change has been seen since the running worker was started."""
+        return self._changed.is_set()
+
     async def run(self) -> int:
         """Go on until asked to stop, or until the worker ends by itself without an error; return the exit code."""
         watching = asyncio.create_task(self._watch(), name="file-watch")
@@ -70,8 +80,9 @@ class Watcher:
     async def _one_round(self) -> int | None:
         """Start a worker and see it through; None: start the next one."""
         self._changed.clear()
+        environment = await asyncio.to_thread(self._plan.environment)
         worker = self._worker = await WorkerProcess.start(
-            [*self._plan.command, "--reload-fd"], self._plan.environment(), self._heard
+            [*self._plan.command, "--reload-fd"], environment, self._heard
         )
         ended = asyncio.create_task(worker.wait(), name="worker-process")
         try:
@@ -90,6 +101,7 @@ class Watcher:
                     await self._first(self._changed.wait(), self._signals.asked.wait())
         finally:
             ended.cancel()
+            worker.let_go()
         if self._signals.asked.is_set():
             return FINE if code == FINE else FAILED
         return None

@@ -112,6 +112,11 @@ class WorkerProcess:
             hurry.cancel()
             waiting.cancel()
 
+    def let_go(self) -> None:
+        """Close the channel; a worker that still runs takes that as the wish to stop. Idempotent."""
+        if self._channel is not None:
+            self._channel.close()
+
     def _ask_to_end(self, reason: str) -> float:
         """Ask in the way that fits; return the seconds that it may take."""
         if self._channel is None or self._stop_seconds is None:  # still loading the user's file: nothing to end
