@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from lk_agents.foundation.errors import PluginError
-from lk_agents.hooks.invoke import collect
+from lk_agents.inference_runner import all_runners
 from lk_agents.ipc.pool import PoolConfig, PoolListener
 from lk_agents.ipc.program import Program
 from lk_agents.ipc.supervisor import Supervisor
 
 if TYPE_CHECKING:
-    from lk_agents.hooks.records import InferenceRunnerRecord
     from lk_agents.hooks.registry import PluginRegistry
     from lk_agents.ipc.launch import Launcher
     from lk_agents.ipc.pool import JobPool
@@ -27,26 +25,13 @@ def build_program(config: PoolConfig, registry: PluginRegistry, *, preload: bool
 
     :raises PluginError: two plugins in use offer an inference runner for the same method.
     """
-    from lk_agents.inference_runner import registered_runners
-
-    runners: dict[str, InferenceRunnerRecord] = {record.method: record for record in registered_runners()}
-    offered_by: dict[str, str] = {}
-    for result in collect(registry, "lk_agents_register_inference_runners"):
-        method = result.value.method
-        if method in runners:
-            other = offered_by.get(method, "register_runner()")
-            raise PluginError(
-                f"inference method {method!r} is offered twice, by {other} and {result.plugin}; "
-                f"disable one with LK_AGENTS_DISABLED_PLUGINS"
-            )
-        runners[method], offered_by[method] = result.value, result.plugin
     return Program(
         entrypoint=config.entrypoint,
         prewarm=config.prewarm,
         registry=registry,
         preload=preload,
         user_arguments=config.user_arguments,
-        runners=tuple(runners.values()),
+        runners=all_runners(registry),
     )
 
 

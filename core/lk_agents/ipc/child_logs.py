@@ -12,7 +12,7 @@ from typing import Any, Final
 from lk_agents.ipc.channel import SideWriter
 from lk_agents.ipc.messages import LogLine
 
-__all__ = ["SideHandler", "emit_line", "forward_logs", "levels_in_force"]
+__all__ = ["SideHandler", "emit_line", "forward_logs", "levels_in_force", "loggers_with_handlers"]
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 _PLAIN: Final = (str, int, float, bool, type(None))
@@ -60,20 +60,32 @@ def _plain(value: Any) -> Any:
     return repr(value)
 
 
-def forward_logs(side: SideWriter, levels: dict[str, int]) -> None:
+def loggers_with_handlers() -> list[logging.Logger]:
+    """Return every logger of this process that has handlers, the root among them.
+
+    A zygote asks once, for all its children: looking at every logger costs each of them the pages they are on.
+    """
+    named = [logger for logger in logging.Logger.manager.loggerDict.values() if isinstance(logger, logging.Logger)]
+    return [logger for logger in (logging.getLogger(), *named) if logger.handlers]
+
+
+def forward_logs(side: SideWriter, levels: dict[str, int], with_handlers: list[logging.Logger]) -> None:
     """Make every logger of this process send to the worker, at the worker's levels.
 
     Handlers that a forked process inherited are dropped: they are the worker's, and it runs them. Handlers that user
     code adds later in this process are its own.
+
+    :param with_handlers: what :func:`loggers_with_handlers` said.
     """
     handler = SideHandler(side)
-    for name in list(logging.Logger.manager.loggerDict):
-        existing = logging.Logger.manager.loggerDict[name]
-        if isinstance(existing, logging.Logger):
-            existing.handlers[:] = [] if existing.propagate else [handler]
-    logging.getLogger().handlers[:] = [handler]
+    root = logging.getLogger()
+    for logger in with_handlers:
+        logger.handlers[:] = [] if logger.propagate else [handler]
+    root.handlers[:] = [handler]
     for name, level in levels.items():
-        logging.getLogger(name or None).setLevel(level)
+        logger = logging.getLogger(name or None)
+        if logger.level != level:
+            logger.setLevel(level)
 
 
 def levels_in_force() -> dict[str, int]:

@@ -6,6 +6,7 @@ import asyncio
 import atexit
 import faulthandler
 import gc
+import logging
 import os
 import signal
 import socket
@@ -13,21 +14,22 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Final, NoReturn, Protocol
 
 from lk_agents.foundation.errors import ProtocolError
 from lk_agents.foundation.log import logger
 from lk_agents.ipc.channel import SideWriter, StreamChannel
 from lk_agents.ipc.child import JobChild
-from lk_agents.ipc.child_logs import forward_logs
+from lk_agents.ipc.child_logs import forward_logs, loggers_with_handlers
 from lk_agents.ipc.child_signals import take_signals
+from lk_agents.ipc.memory import read_small, write_small
 from lk_agents.ipc.messages import FromChild, Initialize, Phase, StartFailed, ToChild, decode_to_child
 from lk_agents.ipc.program import Program
 from lk_agents.ipc.pulse import Pulse
 
 __all__ = ["ChildSockets", "run_child"]
 
+_OOM_SCORE: Final = "/proc/self/oom_score_adj"
 ATEXIT_SECONDS: Final = 2.0
 LEFTOVER_TASKS_SECONDS: Final = 1.0
 OOM_SCORE_STEP: Final = 300
@@ -70,13 +72,19 @@ class Serving(Protocol):
         """SIGKILL is next; on the loop."""
 
 
-def run_child(load: Callable[[], Program], init: Initialize, sockets: ChildSockets) -> NoReturn:
+def run_child(
+    load: Callable[[], Program],
+    init: Initialize,
+    sockets: ChildSockets,
+    with_handlers: list[logging.Logger] | None = None,
+) -> NoReturn:
     """Be a child of the pool; never returns.
 
     :param load: gives the program; called as the first phase of the start, so a slow import is seen as one.
+    :param with_handlers: the loggers that have handlers, where a zygote has looked already.
     """
     code = 1
-    process = _ChildProcess(init, sockets)
+    process = _ChildProcess(init, sockets, with_handlers)
     try:
         code = process.run(load)
     except BaseException:  # noqa: BLE001  nothing above this may run in a forked child
@@ -88,8 +96,9 @@ def run_child(load: Callable[[], Program], init: Initialize, sockets: ChildSocke
 class _ChildProcess:
     """The process around a :class:`Serving`."""
 
-    def __init__(self, init: Initialize, sockets: ChildSockets) -> None:
+    def __init__(self, init: Initialize, sockets: ChildSockets, with_handlers: list[logging.Logger] | None) -> None:
         self._init = init
+        self._with_handlers = with_handlers
         self._sockets = sockets
         self._side = SideWriter(sockets.side)
         self._pulse = Pulse(
@@ -108,7 +117,8 @@ class _ChildProcess:
         take_signals()
         if self._sockets.stacks_fd >= 0 and hasattr(signal, "SIGUSR1"):
             faulthandler.register(signal.SIGUSR1, file=self._sockets.stacks_fd, all_threads=True)
-        forward_logs(self._side, self._init.log_levels)
+        with_handlers = loggers_with_handlers() if self._with_handlers is None else self._with_handlers
+        forward_logs(self._side, self._init.log_levels, with_handlers)
         self._pulse.start()
         _reseed()
         gc.enable()
@@ -204,6 +214,7 @@ def _reseed() -> None:
 
 
 def _offer_to_oom_killer() -> None:
-    score = Path("/proc/self/oom_score_adj")
-    with suppress(OSError, ValueError):  # not Linux, or not allowed: then all are equal
-        score.write_text(str(min(1000, int(score.read_text()) + OOM_SCORE_STEP)), encoding="ascii")
+    """Raise our score; where the kernel has none, or does not allow it, all are equal."""
+    score = read_small(_OOM_SCORE)
+    if score:
+        write_small(_OOM_SCORE, b"%d" % min(1000, int(score) + OOM_SCORE_STEP))

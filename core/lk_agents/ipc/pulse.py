@@ -19,7 +19,7 @@ from typing import Final, Protocol
 
 from lk_agents.foundation.clock import monotonic, sleep_blocking
 from lk_agents.ipc.channel import SideWriter
-from lk_agents.ipc.memory import own_pss_kb
+from lk_agents.ipc.memory import own_pss_kb, read_small
 from lk_agents.ipc.messages import Beat
 
 __all__ = ["ORPHAN_SECONDS", "Pulse", "PulseListener"]
@@ -90,11 +90,12 @@ class Pulse:
             now = monotonic()
             if now >= next_beat:
                 next_beat = now + self._beat_seconds
-                self._beat()
+                self.beat()
             self._watch_worker(now)
             self._take_signal(max(0.0, next_beat - monotonic()))
 
-    def _beat(self) -> None:
+    def beat(self) -> None:
+        """Send one beat, now."""
         times = os.times()
         self._beats += 1
         weigh = self._loop is not None and self._beats % _PSS_EVERY_BEATS == 1
@@ -176,11 +177,6 @@ def _hang_up_poll(channel: socket.socket) -> Callable[[], bool] | None:
 
 
 def _bytes_read() -> int:
-    try:
-        with open("/proc/self/io", "rb") as file:  # noqa: PTH123  in a thread that must not allocate much
-            for line in file:
-                if line.startswith(b"rchar:"):
-                    return int(line[6:])
-    except OSError:  # no /proc here: then only CPU time tells of progress
-        return 0
-    return 0
+    """Return how much this process has read so far; 0 where only its CPU time tells of progress."""
+    first = read_small("/proc/self/io").partition(b"\n")[0]
+    return int(first[6:]) if first.startswith(b"rchar:") else 0

@@ -14,12 +14,13 @@ import socket
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Final, NoReturn
 
 import msgspec
 
+from lk_agents.ipc.child_logs import loggers_with_handlers
 from lk_agents.ipc.child_process import ChildSockets, run_child
+from lk_agents.ipc.memory import write_small
 from lk_agents.ipc.messages import (
     ChildExited,
     Fork,
@@ -34,6 +35,7 @@ from lk_agents.ipc.messages import (
 )
 from lk_agents.ipc.preload import RefusedModuleError, freeze, preload, require_unused_media_sdk
 from lk_agents.ipc.program import Program, prepare_main
+from lk_agents.ipc.rehearsal import rehearse
 
 __all__ = ["MAX_CONTROL_BYTES", "ZygoteStart", "exit_code_of", "main_executed", "serve_zygote"]
 
@@ -81,6 +83,7 @@ def serve_zygote(control: socket.socket, program: Program, *, without: list[str]
     try:
         report = preload(program, without=without or ())
         require_unused_media_sdk()
+        rehearse(program)
     except RefusedModuleError as error:
         _send(control, PreloadRefused(module=error.module, opened=error.opened))
         os._exit(0)
@@ -94,60 +97,65 @@ def serve_zygote(control: socket.socket, program: Program, *, without: list[str]
 
 def _serve(control: socket.socket, load: Callable[[], Program], ready: ZygoteReady | None = None) -> NoReturn:
     name_process("lk-zygote")
+    zygote = _Zygote(control, load)
     freeze()
     control.setblocking(True)
     _send(control, ready or ZygoteReady())
-    children: dict[int, int] = {}
-    poll = select.poll()
-    poll.register(control, select.POLLIN)
-    while True:
-        for descriptor, _ in poll.poll():
-            if descriptor != control.fileno():
-                poll.unregister(descriptor)
-                _reap(control, descriptor, children.pop(descriptor))
-                continue
-            data, received, _, _ = socket.recv_fds(control, MAX_CONTROL_BYTES, _CHILD_DESCRIPTORS)
-            if not data:
-                os._exit(0)  # the worker is gone; the children see that for themselves
-            pidfd = _fork(control, load, decode_to_zygote(data), received, children)
-            if pidfd is not None:
-                poll.register(pidfd, select.POLLIN)
+    zygote.run()
 
 
-def _fork(
-    control: socket.socket, load: Callable[[], Program], request: Fork, received: list[int], children: dict[int, int]
-) -> int | None:
-    """Fork the child that was asked for; returns its pidfd, in the zygote."""
-    executor_id = request.init.executor_id
-    try:
-        pid = os.fork()
-    except OSError as error:
+class _Zygote:
+    """The loop: a child per request, a word about each exit."""
+
+    def __init__(self, control: socket.socket, load: Callable[[], Program]) -> None:
+        self._control = control
+        self._load = load
+        self._children: dict[int, int] = {}  # pidfd: pid
+        self._with_handlers = loggers_with_handlers()
+        self._poll = select.poll()
+        self._poll.register(control, select.POLLIN)
+
+    def run(self) -> NoReturn:
+        """Serve until the worker is gone."""
+        while True:
+            for descriptor, _ in self._poll.poll():
+                if descriptor == self._control.fileno():
+                    self._serve_request()
+                else:
+                    self._poll.unregister(descriptor)
+                    _reap(self._control, descriptor, self._children.pop(descriptor))
+
+    def _serve_request(self) -> None:
+        data, received, _, _ = socket.recv_fds(self._control, MAX_CONTROL_BYTES, _CHILD_DESCRIPTORS)
+        if not data:
+            os._exit(0)  # the worker is gone; the children see that for themselves
+        request = decode_to_zygote(data)
+        executor_id = request.init.executor_id
+        try:
+            pid = os.fork()
+        except OSError as error:
+            _close(*received)
+            _send(self._control, ForkFailed(executor_id=executor_id, error=f"fork: {error}"))
+            return
+        if pid == 0:
+            self._become_child(request, received)
         _close(*received)
-        _send(control, ForkFailed(executor_id=executor_id, error=f"fork: {error}"))
-        return None
-    if pid == 0:
-        _become_child(load, request, received, (control.fileno(), *children))
-    _close(*received)
-    pidfd = os.pidfd_open(pid)
-    children[pidfd] = pid
-    _send(control, Forked(executor_id=executor_id, pid=pid), pidfd)
-    return pidfd
+        pidfd = os.pidfd_open(pid)
+        self._children[pidfd] = pid
+        _send(self._control, Forked(executor_id=executor_id, pid=pid), pidfd)
+        self._poll.register(pidfd, select.POLLIN)
 
-
-def _become_child(
-    load: Callable[[], Program], request: Fork, received: list[int], inherited: tuple[int, ...]
-) -> NoReturn:
-    try:
-        os.setsid()  # a process group of its own: what the job starts can be ended with it
-        _close(*inherited)
-        name_process("lk-job" if request.init.role == "job" else "lk-inference")
-        signal.set_wakeup_fd(-1)
-        channel, side, stacks_fd = received
-        sockets = ChildSockets(socket.socket(fileno=channel), socket.socket(fileno=side), stacks_fd)
-    except BaseException:  # noqa: BLE001  the zygote's loop must never run in a child
-        traceback.print_exc()
-        os._exit(1)
-    run_child(load, request.init, sockets)
+    def _become_child(self, request: Fork, received: list[int]) -> NoReturn:
+        try:
+            os.setsid()  # a process group of its own: what the job starts can be ended with it
+            _close(self._control.fileno(), *self._children)
+            name_process("lk-job" if request.init.role == "job" else "lk-inference")
+            channel, side, stacks_fd = received
+            sockets = ChildSockets(socket.socket(fileno=channel), socket.socket(fileno=side), stacks_fd)
+        except BaseException:  # noqa: BLE001  the zygote's loop must never run in a child
+            traceback.print_exc()
+            os._exit(1)
+        run_child(self._load, request.init, sockets, self._with_handlers)
 
 
 def _reap(control: socket.socket, pidfd: int, pid: int) -> None:
@@ -186,8 +194,7 @@ def _leave_signals() -> None:
 
 def name_process(name: str) -> None:
     """Set the name that ``ps`` and ``top`` show (15 characters)."""
-    with suppress(OSError):
-        Path("/proc/self/comm").write_text(name, encoding="ascii")
+    write_small("/proc/self/comm", name.encode("ascii"))
 
 
 def _close(*descriptors: int) -> None:

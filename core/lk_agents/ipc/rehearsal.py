@@ -1,0 +1,99 @@
+"""A rehearsal of a child's start, in the zygote, before its memory is frozen.
+
+Whatever Python does at the first few runs of a function (specialise its bytecode, fill caches, import lazily) it writes
+into pages that all children share, and each child that writes gets a copy of its own. Done once before the fork, it
+is done for all: about 1 MB less per warm process, and a faster start. Nothing of it stays: no thread, no socket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import threading
+from contextlib import suppress
+
+from lk_agents.foundation.errors import ProtocolError
+from lk_agents.ipc.channel import SideWriter, StreamChannel
+from lk_agents.ipc.child import JobChild
+from lk_agents.ipc.child_logs import line_of
+from lk_agents.ipc.messages import (
+    FromChild,
+    Initialize,
+    Phase,
+    Stop,
+    ToChild,
+    decode_from_child,
+    decode_to_child,
+    encode,
+)
+from lk_agents.ipc.program import Program
+from lk_agents.ipc.pulse import Pulse
+
+__all__ = ["rehearse"]
+
+ROUNDS = 12
+"""Python specialises a function after eight calls."""
+
+
+def rehearse(program: Program) -> None:
+    """Go through the start of a child, its first beats and its end, without the user's functions."""
+    quiet = Program(entrypoint=program.entrypoint, prewarm=None, registry=program.registry)
+    for round_number in range(ROUNDS):
+        ours, theirs = socket.socketpair()
+        side_ours, side_theirs = socket.socketpair()
+        with ours, theirs, side_ours, side_theirs:
+            _one_start(quiet, round_number, theirs, side_theirs)
+
+
+def _one_start(program: Program, number: int, channel: socket.socket, side_socket: socket.socket) -> None:
+    init = decode_to_child(
+        encode(Initialize(executor_id=number, worker_pid=os.getpid(), beat_seconds=1, shutdown_seconds=1))
+    )
+    assert isinstance(init, Initialize)
+    side = SideWriter(side_socket)
+    pulse = Pulse(side=side, channel=channel, worker_pid=0, beat_seconds=1.0, listener=_Nobody())
+    side.send(line_of(logging.makeLogRecord({"name": "rehearsal", "msg": "%s", "args": ("text",)})))
+    side.send(Phase(name="rehearsal"))
+    thread = threading.Thread(target=pulse.beat, daemon=True)
+    thread.start()
+    thread.join()
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(_serve(program, init, pulse, side, channel))
+    finally:
+        loop.close()
+
+
+async def _serve(program: Program, init: Initialize, pulse: Pulse, side: SideWriter, channel: socket.socket) -> None:
+    pulse.watch_loop(asyncio.get_running_loop())
+    duplicate = channel.dup()
+    stream: StreamChannel[ToChild] = StreamChannel(decode_to_child, _ignore, _ended)
+    child = JobChild(program, init, send=stream.send, send_now=side.send)
+    await stream.open(duplicate)
+    serving = asyncio.get_running_loop().create_task(child.serve())
+    pulse.beat()
+    await asyncio.sleep(0)
+    child.receive(decode_to_child(encode(Stop(reason="rehearsal", grace_seconds=0))))
+    with suppress(ProtocolError):
+        decode_from_child(b"")
+    await serving
+    stream.close()
+    await asyncio.sleep(0)
+
+
+def _ignore(_: ToChild | FromChild) -> None:
+    """Nobody speaks."""
+
+
+def _ended(_: ProtocolError | None) -> None:
+    """The rehearsal closes it by itself."""
+
+
+class _Nobody:
+    def panicked(self) -> None:
+        """Nothing panics."""
+
+    def terminated(self) -> None:
+        """Nobody signals."""
