@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures.thread
-import os
+import contextvars
+import functools
 import selectors
 import socket
 import sys
@@ -103,10 +104,13 @@ def _describe_file(file: Any) -> str:
         return _describe_socket(file)
     if isinstance(file, int):
         try:
-            with socket.socket(fileno=os.dup(file)) as duplicate:
-                return _describe_socket(duplicate)
-        except OSError:
+            known = socket.socket(fileno=file)
+        except OSError:  # a pipe, or what tells of a child process
             return f"file descriptor {file}"
+        try:
+            return _describe_socket(known)
+        finally:
+            known.detach()  # it stays open: it is not ours
     return repr(file)
 
 
@@ -128,5 +132,8 @@ def _address(address: Any) -> str:
 
 
 def _name(function: Callable[..., Any]) -> str:
-    inner = getattr(function, "func", function)
-    return str(getattr(inner, "__qualname__", None) or repr(inner))
+    """Name a function, also one wrapped in a partial or, as by ``asyncio.to_thread``, in a context's ``run``."""
+    while isinstance(function, functools.partial):
+        runs_another = isinstance(getattr(function.func, "__self__", None), contextvars.Context) and function.args
+        function = function.args[0] if runs_another else function.func
+    return str(getattr(function, "__qualname__", None) or repr(function))

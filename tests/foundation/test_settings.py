@@ -1,0 +1,36 @@
+"""The environment is read in one place."""
+
+from lk_agents.foundation.settings import Settings
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    assert Settings.read({}) == Settings()
+
+
+def test_everything_that_is_set_is_read() -> None:
+    settings = Settings.read(
+        {
+            "LIVEKIT_URL": "ws://host",
+            "LIVEKIT_API_KEY": "key",
+            "LIVEKIT_API_SECRET": "very secret",
+            "LK_AGENTS_PLUGINS": "one, two,,",
+            "LK_AGENTS_DISABLED_PLUGINS": "three",
+            "LK_AGENTS_TRACE_HOOKS": "Yes",
+            "LK_AGENTS_CACHE": "/cache",
+            "NO_COLOR": "",
+        }
+    )
+
+    assert (settings.url, settings.api_key, settings.api_secret) == ("ws://host", "key", "very secret")
+    assert settings.plugins == frozenset({"one", "two"})
+    assert settings.disabled_plugins == frozenset({"three"})
+    assert (settings.trace_hooks, settings.cache_folder, settings.no_color) == (True, "/cache", True)
+
+
+def test_an_empty_allow_list_allows_nothing_and_a_missing_one_everything() -> None:
+    assert Settings.read({"LK_AGENTS_PLUGINS": ""}).plugins == frozenset()
+    assert Settings.read({}).plugins is None
+
+
+def test_the_secret_is_never_shown() -> None:
+    assert "very secret" not in repr(Settings(api_secret="very secret"))
