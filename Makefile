@@ -56,7 +56,7 @@ bench: $(ENV_STAMP) $(SERVER_STAMP) ## measure, and report the figures
 	@set -e; for file in $(sort $(wildcard benchmarks/bench_*.py)); do echo "== $$file"; $(BIN)/python $$file; done
 
 docs: $(ENV_STAMP) $(DOCS_STAMP) ## build the documentation into site/ (a broken link is an error)
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "open site/index.html"
 
 constraints: $(UV_STAMP) ## renew the pinned versions in constraints.txt

@@ -7,6 +7,7 @@ import signal
 import sys
 
 from rich.console import Console
+from rich.markup import escape
 
 from demo.scenario import HEARD_AT_LEAST, OTHER_BELOW, Result, play
 from demo.timeline import timeline_table
@@ -45,7 +46,7 @@ def _print(console: Console, result: Result) -> None:
             f"Somebody else's: {result.other.score:.2f} (less than {OTHER_BELOW})."
         )
     for failure in result.failures:
-        console.print(f"[bold red]✗[/bold red] {failure}", markup=True)
+        console.print(f"[bold red]✗[/bold red] {escape(failure)}", soft_wrap=True)
     if not result.failures:
         console.print("[bold green]✓[/bold green] A real server gave a room to a worker, and its agent answered.")
 
