@@ -238,6 +238,26 @@ async def test_hook_compute_load() -> None:
     assert await sampler.sample(WORKER) == LoadReading(0.8, "gpu")
 
 
+async def test_a_plugin_may_give_several_loads_and_nothing_else() -> None:
+    several = LoadSampler(registry(gpus=lambda: [Load(0.3, "gpu 0"), Load(0.8, "gpu 1")]), machine=idle_machine())
+    wrong = LoadSampler(registry(gpu=lambda: 0.5), machine=idle_machine(cpu=0.1))
+
+    assert await several.sample(WORKER) == LoadReading(0.8, "gpu 1")
+    assert [(await wrong.sample(WORKER)).value for _ in range(4)] == [0.1, 0.1, 0.1, 1.0]
+
+
+async def test_a_plugin_that_hangs_keeps_no_other_signal_from_being_heard() -> None:
+    go = threading.Event()
+    sampler = LoadSampler(
+        registry(hung=lambda: go.wait(10), seats=lambda: Load(0.6, "seats")),
+        machine=idle_machine(cpu=0.1),
+        signal_timeout_seconds=0.05,
+    )
+
+    assert await sampler.sample(WORKER) == LoadReading(0.6, "seats")
+    go.set()
+
+
 async def test_a_plugin_that_fails_keeps_its_own_last_value_and_name() -> None:
     answers = iter([0.7])
     sampler = LoadSampler(

@@ -32,6 +32,7 @@ __all__ = [
     "collect_async",
     "first_refusal",
     "notify",
+    "outcome_of",
     "outcomes",
     "run_each",
 ]
@@ -75,14 +76,16 @@ def outcomes(registry: PluginRegistry, hook: str, **arguments: Any) -> list[Outc
 
     :raises PluginError: there is no such hook, or it has other parameters.
     """
-    found = []
-    for implementation in _implementations(registry, hook, arguments):
-        call = _Call(registry, implementation, arguments)
-        try:
-            found.append(Outcome(implementation.plugin, call.plain_values()))
-        except Exception as error:  # noqa: BLE001  told in the outcome
-            found.append(Outcome(implementation.plugin, error=error))
-    return found
+    return [outcome_of(registry, each, **arguments) for each in _implementations(registry, hook, arguments)]
+
+
+def outcome_of(registry: PluginRegistry, implementation: Implementation, **arguments: Any) -> Outcome:
+    """Call one implementation of such a hook, for callers that run each in a thread of its own."""
+    call = _Call(registry, implementation, arguments)
+    try:
+        return Outcome(implementation.plugin, call.plain_values())
+    except Exception as error:  # noqa: BLE001  told in the outcome
+        return Outcome(implementation.plugin, error=error)
 
 
 def collect(registry: PluginRegistry, hook: str, **arguments: Any) -> list[Result[Any]]:

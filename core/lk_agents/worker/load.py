@@ -15,13 +15,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from lk_agents.foundation.errors import ConfigError
+from lk_agents.foundation.errors import ConfigError, PluginError
 from lk_agents.foundation.log import logger
+from lk_agents.hooks.invoke import outcome_of
 from lk_agents.hooks.records import Load
 from lk_agents.utils.aio.threads import call_in_thread
 from lk_agents.worker.machine_load import MachineSampler
 
 if TYPE_CHECKING:
+    from lk_agents.hooks.info import Implementation
     from lk_agents.hooks.registry import PluginRegistry
 
 __all__ = ["REPORTED_CEILING", "LoadReading", "LoadSampler", "reported_load"]
@@ -124,7 +126,8 @@ class LoadSampler:
         """Return the user's and the plugins' functions, each knowing its own past and the call to make now."""
         implementations = self._registry.implementations(HOOK)
         calls: dict[str, Callable[[], Any]] = {
-            f"plugin {one.plugin}": functools.partial(one.call, {"worker": worker}) for one in implementations
+            f"plugin {one.plugin}": functools.partial(_ask_plugin, self._registry, one, worker)
+            for one in implementations
         }
         if (load_fnc := self._load_fnc) is not None:
             calls["load_fnc"] = functools.partial(load_fnc, *([worker] if self._takes_worker else []))
@@ -132,6 +135,17 @@ class LoadSampler:
         for key, call in calls.items():
             self._asked[key].call = call
         return list(self._asked.values())
+
+
+def _ask_plugin(registry: PluginRegistry, implementation: Implementation, worker: Any) -> Load | None:
+    """Call one plugin, in a thread; the highest value counts if it gives several."""
+    outcome = outcome_of(registry, implementation, worker=worker)
+    if outcome.error is not None:
+        raise outcome.error
+    for value in outcome.values:
+        if not isinstance(value, Load):
+            raise PluginError(f"{HOOK} of the plugin {implementation.plugin!r} gave {value!r}; it must give a Load")
+    return max(outcome.values, key=lambda load: load.value, default=None)
 
 
 class _Asked:
