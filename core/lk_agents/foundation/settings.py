@@ -1,4 +1,4 @@
-"""The one place that reads the environment. Nothing writes it.
+"""The one place that reads the environment. The worker never writes its own.
 
 =============================  ============================================================================
 ``LIVEKIT_URL``                server to register with
@@ -18,7 +18,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["Settings", "child_environment"]
+__all__ = ["Settings", "child_environment", "leave_credentials_behind"]
 
 
 def _names(text: str) -> frozenset[str]:
@@ -73,3 +73,9 @@ def child_environment(*, with_credentials: bool = True) -> dict[str, str]:
         for name in _CREDENTIALS:
             environment.pop(name, None)
     return environment
+
+
+def leave_credentials_behind() -> None:
+    """Remove the server's key and secret from the environment of this process, a job's, at its start."""
+    for name in _CREDENTIALS:
+        os.environ.pop(name, None)

@@ -75,4 +75,4 @@ def _launcher(executor: ExecutorKind, program: Program, zygote: Zygote | None, *
         return ZygoteLauncher(program, zygote=zygote, with_credentials=with_credentials)
     from lk_agents.ipc.spawn import SpawnLauncher
 
-    return SpawnLauncher(program)
+    return SpawnLauncher(program, with_credentials=with_credentials)

@@ -113,6 +113,7 @@ class CommandHands:
                 outcome=outcome,
                 lost=end.lost,
                 exit_code=end.exit_code,
+                pid=entry.handle.pid,
                 timeline=timeline,
                 peak_pss_mb=entry.executor.peak_pss_mb,
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from lk_agents.foundation.clock import monotonic, wall_seconds
@@ -13,7 +13,7 @@ from lk_agents.ipc.pool import ProcessSnapshot
 from lk_agents.ipc.records import DeadlinePassed, Event, Executor, Phase
 from lk_agents.job.spec import JobSpec, TimelineMark
 
-__all__ = ["Entry", "PooledJob"]
+__all__ = ["Entry", "PooledJob", "heaviest_job"]
 
 
 @dataclass(eq=False)
@@ -98,3 +98,12 @@ class Entry:
             pss_mb=self.executor.pss_mb,
             loop_lag_seconds=self.executor.lag_seconds,
         )
+
+
+def heaviest_job(entries: Iterable[Entry]) -> Entry | None:
+    """Return the running job that uses the most memory; None if none does, or one is ending and will free some."""
+    jobs = [entry for entry in entries if entry.job is not None]
+    if any(entry.phase is Phase.STOPPING for entry in jobs):
+        return None
+    running = [entry for entry in jobs if entry.phase is Phase.RUNNING]
+    return max(running, key=lambda entry: entry.executor.pss_mb or 0.0, default=None)

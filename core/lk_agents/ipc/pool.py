@@ -73,12 +73,14 @@ class JobReport:
 
     :param lost: the process could not run its shutdown callbacks; ``outcome.detail`` has what stacks could be had.
     :param exit_code: the process's exit code, or minus the signal's number; None if it still runs or is a thread.
+    :param pid: the process it ran in; None for a thread.
     """
 
     spec: JobSpec
     outcome: JobOutcome
     lost: bool = False
     exit_code: int | None = None
+    pid: int | None = None
     timeline: Sequence[TimelineMark] = field(default=())
     peak_pss_mb: float | None = None
 
@@ -117,6 +119,12 @@ class JobPool(Protocol):
 
     def end_reported(self, job_id: str) -> None:
         """Release the process of an ended job: its final status has been written to the server's socket."""
+
+    def relieve_memory(self, reason: str) -> None:
+        """End the job that uses the most memory, with its callbacks: the machine is about to run out of it.
+
+        One at a time: nothing happens while a job that was picked before is still ending.
+        """
 
     def set_idle_target(self, count: int) -> None:
         """Keep ``count`` warm processes from now on."""

@@ -16,6 +16,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Final, cast
 
 from lk_agents.foundation.log import logger
+from lk_agents.foundation.settings import leave_credentials_behind
 from lk_agents.ipc.child_handle import ProcessHandle
 from lk_agents.ipc.launch import LauncherSink
 from lk_agents.ipc.messages import Initialize
@@ -26,14 +27,22 @@ __all__ = ["SpawnLauncher", "SpawnedProcess", "spawned_main"]
 _JOIN_SECONDS: Final = 1.0
 
 
-def spawned_main(init: Initialize, program: bytes, channel: socket.socket, side: socket.socket, stacks: Any) -> None:
-    """Be a spawned child; multiprocessing has loaded the user's module by now."""
+def spawned_main(
+    init: Initialize, handover: tuple[bytes, bool], channel: socket.socket, side: socket.socket, stacks: Any
+) -> None:
+    """Be a spawned child; multiprocessing has loaded the user's module by now.
+
+    :param handover: the program as a pickle, and whether the server's credentials stay in the environment.
+    """
     import os
 
     from lk_agents.ipc.child_process import ChildSockets, run_child
 
     if hasattr(os, "setsid"):
         os.setsid()
+    program, with_credentials = handover
+    if not with_credentials:
+        leave_credentials_behind()
     stacks_fd = stacks.detach() if stacks is not None else -1
     run_child(lambda: Program.unpickled(program), init, ChildSockets(channel, side, stacks_fd))
 
@@ -46,7 +55,7 @@ class SpawnedProcess(ProcessHandle):
         self._waiter = waiter
         self._process: BaseProcess | None = None
 
-    async def spawn(self, program: bytes) -> None:
+    async def spawn(self, handover: tuple[bytes, bool]) -> None:
         """Start it; starting takes milliseconds of this process's time, so it happens in a thread."""
         try:
             ends = await self.open()
@@ -56,7 +65,7 @@ class SpawnedProcess(ProcessHandle):
             return
         try:
             stacks = _inheritable(ends.stacks_fd)
-            arguments = (self.init, program, ends.channel, ends.side, stacks)
+            arguments = (self.init, handover, ends.channel, ends.side, stacks)
             context = multiprocessing.get_context("spawn")
             process = context.Process(target=spawned_main, args=arguments, name=f"lk-job-{self.init.executor_id}")
             await asyncio.to_thread(process.start)
@@ -156,13 +165,18 @@ class _Waiter:
 
 
 class SpawnLauncher:
-    """Spawns processes; see ``ipc.launch.Launcher``."""
+    """Spawns processes; see ``ipc.launch.Launcher``.
+
+    :param with_credentials: False has each process forget the server's credentials at its start; multiprocessing
+        offers no way to start it without them.
+    """
 
     failure: str | None = None
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, *, with_credentials: bool = True) -> None:
         self._program = program
-        self._pickled = b""
+        self._with_credentials = with_credentials
+        self._handover = (b"", with_credentials)
         self._sink: LauncherSink | None = None
         self._waiter: _Waiter | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -173,7 +187,7 @@ class SpawnLauncher:
 
         :raises ConfigError: the program cannot be handed to another process.
         """
-        self._pickled = self._program.pickled()
+        self._handover = (self._program.pickled(), self._with_credentials)
         self._sink = sink
         self._waiter = _Waiter()
         self.ready = True
@@ -184,7 +198,7 @@ class SpawnLauncher:
         assert self._sink is not None
         assert self._waiter is not None
         child = SpawnedProcess(init, self._sink, self._waiter)
-        task = asyncio.get_running_loop().create_task(child.spawn(self._pickled), name=f"lk-spawn-{init.executor_id}")
+        task = asyncio.get_running_loop().create_task(child.spawn(self._handover), name=f"lk-spawn-{init.executor_id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return child

@@ -18,7 +18,8 @@ from lk_agents.foundation.errors import NoProcessError, PoolClosedError, PoolErr
 from lk_agents.foundation.log import logger
 from lk_agents.ipc import records as m
 from lk_agents.ipc.commands import CommandHands
-from lk_agents.ipc.entries import Entry, PooledJob
+from lk_agents.ipc.descriptors import raise_descriptor_limit
+from lk_agents.ipc.entries import Entry, PooledJob, heaviest_job
 from lk_agents.ipc.inbox import Inbox
 from lk_agents.ipc.inference_desk import InferenceDesk
 from lk_agents.ipc.launch import Launcher
@@ -27,7 +28,7 @@ from lk_agents.ipc.messages import EndReported, InferenceAsk, PermitGranted, Rol
 from lk_agents.ipc.permits import PermitDesk
 from lk_agents.ipc.pool import PoolConfig, PoolListener, PoolSnapshot
 from lk_agents.ipc.stock import Stock
-from lk_agents.job.spec import JobSpec
+from lk_agents.job.spec import EndCause, JobSpec
 
 __all__ = ["Supervisor"]
 
@@ -81,6 +82,7 @@ class Supervisor:
     # --- JobPool
     async def start(self) -> None:
         """See ``JobPool``."""
+        raise_descriptor_limit()
         self._task = asyncio.get_running_loop().create_task(self._run(), name="lk-pool-supervisor")
         for launcher in self._launchers:
             await launcher.start(self._inbox)
@@ -116,6 +118,10 @@ class Supervisor:
         for entry in self._entries.values():
             if entry.job is not None and entry.job.spec.job_id == job_id:
                 entry.handle.send(EndReported())
+
+    def relieve_memory(self, reason: str) -> None:
+        """See ``JobPool``."""
+        self._inbox.post_call(lambda: self._relieve_memory(reason))
 
     def set_idle_target(self, count: int) -> None:
         """See ``JobPool``."""
@@ -256,6 +262,13 @@ class Supervisor:
         for entry in tuple(self._entries.values()):
             if entry.job is not None and entry.job.spec.job_id == job_id:
                 self._apply(entry.executor_id, m.TerminationCame(at=monotonic(), reason=reason))
+
+    def _relieve_memory(self, reason: str) -> None:
+        heaviest = heaviest_job(self._entries.values())
+        if heaviest is not None:
+            logger.error("a job is ended to save memory", extra={**heaviest.log_fields(), "reason": reason})
+            stop = m.StopAsked(at=monotonic(), reason=reason, cause=EndCause.MEMORY)
+            self._apply(heaviest.executor_id, stop)
 
     def _requeue(self, job: PooledJob, why: str) -> None:
         if job.withdrawn or job.taken.done():

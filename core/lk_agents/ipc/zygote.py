@@ -20,6 +20,7 @@ from lk_agents.foundation.clock import monotonic
 from lk_agents.foundation.errors import ConfigError, ProcessStartError
 from lk_agents.foundation.log import logger
 from lk_agents.foundation.settings import child_environment
+from lk_agents.ipc.descriptors import raise_descriptor_limit
 from lk_agents.ipc.messages import (
     Fork,
     FromZygote,
@@ -159,6 +160,7 @@ def fork_zygote(program: Program) -> Zygote | None:
     if not zygotes_work_here():
         return None
     require_unused_media_sdk()
+    raise_descriptor_limit()
     if threading.active_count() > 1:
         names = sorted(thread.name for thread in threading.enumerate() if thread is not threading.main_thread())
         logger.warning("threads run at module level, so processes share less memory", extra={"threads": names})
