@@ -24,6 +24,7 @@ from lk_agents.ipc.child_logs import forward_logs, loggers_with_handlers
 from lk_agents.ipc.child_signals import take_signals
 from lk_agents.ipc.memory import read_small, write_small
 from lk_agents.ipc.messages import FromChild, Initialize, Phase, StartFailed, ToChild, decode_to_child
+from lk_agents.ipc.preload import import_missing
 from lk_agents.ipc.program import Program
 from lk_agents.ipc.pulse import Pulse
 
@@ -139,6 +140,7 @@ class _ChildProcess:
         try:
             self._side.send(Phase(name="import"))
             program = load()
+            import_missing(program)
             if self._init.role == "job":
                 return JobChild(program, self._init, send=send, send_now=self._side.send)
             from lk_agents.ipc.inference_child import InferenceChild

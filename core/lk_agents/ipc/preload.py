@@ -21,7 +21,15 @@ from lk_agents.foundation.log import logger
 from lk_agents.hooks.invoke import collect
 from lk_agents.ipc.program import Program
 
-__all__ = ["BASE_MODULES", "Preloaded", "RefusedModuleError", "freeze", "preload", "require_unused_media_sdk"]
+__all__ = [
+    "BASE_MODULES",
+    "Preloaded",
+    "RefusedModuleError",
+    "freeze",
+    "import_missing",
+    "preload",
+    "require_unused_media_sdk",
+]
 
 BASE_MODULES: Final = (
     "aiohttp",
@@ -63,14 +71,30 @@ def preload(program: Program, *, without: Iterable[str] = ()) -> Preloaded:
     """
     left_out = frozenset(without)
     report = Preloaded()
-    named = [str(result.value) for result in collect(program.registry, "lk_agents_preload_modules")]
-    for module in dict.fromkeys((*BASE_MODULES, *named)):
+    for module in dict.fromkeys((*BASE_MODULES, *_named(program))):
         if module not in left_out and module not in sys.modules:
             _import_watched(module, report)
     before = _open_things()
     collect(program.registry, "lk_agents_preload_weights")
     _compare("lk_agents_preload_weights", before)
     return report
+
+
+def import_missing(program: Program) -> None:
+    """Import in this process what plugins name and no zygote could import before the fork."""
+    if not program.registry.in_use:
+        return
+    for module in _named(program):
+        if module not in sys.modules:
+            try:
+                importlib.import_module(module)
+            except Exception as error:  # noqa: BLE001  another's module: it is named, and the process starts without it
+                fields = {"module_name": module, "error": f"{type(error).__name__}: {error}"}
+                logger.warning("a module named for preloading cannot be imported", extra=fields)
+
+
+def _named(program: Program) -> list[str]:
+    return [str(result.value) for result in collect(program.registry, "lk_agents_preload_modules")]
 
 
 def _import_watched(module: str, report: Preloaded) -> None:
