@@ -89,6 +89,8 @@ def test_the_items_of_a_message_that_is_a_dict_replace_level_and_name() -> None:
         (ValueError, "<class 'ValueError'>"),
         (NoText(), None),
         ({1: 2}, {"1": 2}),
+        (float("inf"), "inf"),
+        ({"deep": [float("nan"), (1, None)]}, {"deep": ["nan", [1, None]]}),
     ],
 )
 def test_a_value_that_json_does_not_know_is_shown_as_text(value: object, shown: object) -> None:
@@ -164,3 +166,21 @@ def test_while_a_file_loads_the_root_logger_stays_free() -> None:
             assert logging.getLogger().handlers == []
             assert logger.isEnabledFor(logging.INFO)
         assert logger.handlers == []
+
+
+def test_the_set_up_that_a_loading_file_makes_replaces_the_temporary_one() -> None:
+    with bare_loggers():
+        with temporary_logging("DEBUG", "json", Redactor()):
+            handler = set_up_logging("INFO", "json", Redactor())
+
+            assert logger.handlers == []
+            assert logger.level == logging.INFO
+        assert logging.getLogger().handlers == [handler]
+        assert logger.level == logging.INFO
+
+
+def test_a_level_that_the_loading_file_sets_stays() -> None:
+    with bare_loggers():
+        with temporary_logging("DEBUG", "json", Redactor()):
+            logger.setLevel(logging.ERROR)
+        assert logger.level == logging.ERROR

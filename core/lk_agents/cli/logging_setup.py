@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -36,6 +37,9 @@ _NOISY: Final = (
 )
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+_DEEPEST: Final = 8
+"""How deep a value is shown that JSON cannot hold as it is."""
 
 _COLOURS: Final[Mapping[str, str]] = {
     "DEBUG": "\033[36m",
@@ -67,9 +71,20 @@ def _to_json(value: object) -> str | None:
 
 def _dumps(value: Mapping[str, Any]) -> str:
     try:
-        return json.dumps(value, default=_to_json)
-    except (TypeError, ValueError, RecursionError):  # keys that are no text, circles
-        return json.dumps({str(key): _to_json(item) for key, item in value.items()})
+        return json.dumps(value, default=_to_json, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):  # keys that are no text, circles, infinities
+        return json.dumps(_plain(value))
+
+
+def _plain(value: Any, depth: int = 0) -> Any:
+    """Return what JSON can hold of ``value``."""
+    if value is None or isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value)):
+        return value
+    if depth < _DEEPEST and isinstance(value, Mapping):
+        return {str(key): _plain(item, depth + 1) for key, item in value.items()}
+    if depth < _DEEPEST and isinstance(value, list | tuple):
+        return [_plain(item, depth + 1) for item in value]
+    return _to_json(value)
 
 
 class JsonFormatter(logging.Formatter):
@@ -163,6 +178,8 @@ def set_up_logging(
     :returns: the handler, or None if the root logger was the user's already.
     """
     number = logging.getLevelNamesMapping()[level.upper()]
+    if _temporary is not None:  # this is called from the file that is being loaded
+        _temporary.end()
     _level_if_unset((logger,), number)
     _level_if_unset(_NOISY, logging.WARNING)
     root = logging.getLogger()
@@ -174,20 +191,43 @@ def set_up_logging(
     return handler
 
 
+class _Temporary:
+    """The framework's lines while the user's file is loaded; ended once, by whoever comes first."""
+
+    def __init__(self, handler: logging.Handler, level: int) -> None:
+        self._handler = handler
+        self._level = level
+        self._before = logger.level
+        logger.addHandler(handler)
+        logger.setLevel(level)
+
+    def end(self) -> None:
+        """Put back what was before, as far as the user's file has not changed it. Idempotent."""
+        global _temporary
+        _temporary = None
+        logger.removeHandler(self._handler)
+        if logger.level == self._level:
+            logger.setLevel(self._before)
+            self._level = -1
+
+
+_temporary: _Temporary | None = None  # owned by temporary_logging
+
+
 @contextmanager
 def temporary_logging(
     level: str, log_format: LogFormat | None, redactor: Redactor, *, no_color: bool = False
 ) -> Iterator[None]:
     """Show the framework's lines while the user's file is loaded, without touching the root logger.
 
-    The file may then still call ``logging.basicConfig``, which does nothing where a handler exists.
+    The file may then still call ``logging.basicConfig``, which does nothing where a handler exists. It ends early
+    when the file's ``run_app`` sets up logging for good.
     """
-    handler = _handler(log_format, redactor, no_color)
-    before = logger.level
-    logger.addHandler(handler)
-    logger.setLevel(logging.getLevelNamesMapping()[level.upper()])
+    global _temporary
+    temporary = _temporary = _Temporary(
+        _handler(log_format, redactor, no_color), logging.getLevelNamesMapping()[level.upper()]
+    )
     try:
         yield
     finally:
-        logger.removeHandler(handler)
-        logger.setLevel(before)
+        temporary.end()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ from lk_agents.job.spec import JobSpec
 __all__ = ["WatchPlan", "Watcher"]
 
 _SHOWN_FILES: Final = 5
+_ENDED_AS_ASKED: Final = (FINE, -signal.SIGTERM)
+"""A worker that was still loading the user's file is ended by SIGTERM."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +106,7 @@ class Watcher:
             ended.cancel()
             worker.let_go()
         if self._signals.asked.is_set():
-            return FINE if code == FINE else FAILED
+            return FINE if code in _ENDED_AS_ASKED else FAILED
         return None
 
     @staticmethod
