@@ -188,6 +188,11 @@ class _ChildProcess:
         """See :class:`PulseListener`."""
         self._call_on_loop(lambda serving: serving.panicked())
 
+    def orphaned(self) -> None:
+        """See :class:`PulseListener`."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._call_on_loop(lambda serving: serving.worker_lost())
+
     def terminated(self) -> None:
         """See :class:`PulseListener`."""
         self._call_on_loop(lambda serving: serving.last_warning())

@@ -42,6 +42,7 @@ class OrphanReaper:
     def __init__(self) -> None:
         self._sessions: OrderedDict[int, None] = OrderedDict()
         self._look: asyncio.TimerHandle | None = None
+        self._closed = False
 
     def know(self, pid: int) -> None:
         """Note a job's process, which leads a session of its number."""
@@ -51,11 +52,12 @@ class OrphanReaper:
 
     def look_soon(self) -> None:
         """Look for zombies in a moment: a job's process has ended."""
-        if self._look is None:
+        if self._look is None and not self._closed:
             self._look = asyncio.get_running_loop().call_later(_LOOK_SECONDS, self._reap)
 
     def close(self) -> None:
         """Look no more."""
+        self._closed = True
         if self._look is not None:
             self._look.cancel()
             self._look = None

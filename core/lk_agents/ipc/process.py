@@ -178,6 +178,7 @@ class ZygoteLauncher:
 
     def _forget(self, executor_id: int) -> None:
         self._children.pop(executor_id, None)
+        self._orphans.look_soon()
 
     async def _open(self, child: ZygoteProcess) -> None:
         try:
@@ -209,7 +210,6 @@ class ZygoteLauncher:
                 child = next((child for child in self._children.values() if child.pid == pid), None)
                 if child is not None:
                     child.code_told(code)
-                self._orphans.look_soon()
             case ZygoteReady():
                 log_ready(message)
                 self._failed_in_a_row = 0

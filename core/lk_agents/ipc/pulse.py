@@ -36,6 +36,9 @@ class PulseListener(Protocol):
     def panicked(self) -> None:
         """Say that the process sent SIGTERM to itself: the native media library does so when it panics."""
 
+    def orphaned(self) -> None:
+        """Say that the worker is gone, in case its end of the channel is still held by somebody."""
+
     def terminated(self) -> None:
         """Say that the worker sent SIGTERM: the last warning before SIGKILL."""
 
@@ -65,7 +68,7 @@ class Pulse:
         self._beat_seconds = beat_seconds
         self._listener = listener
         self._stacks_fd = stacks_fd
-        self._hang_up = _hang_up_poll(channel)
+        self._worker_gone = _worker_watch(channel, worker_pid)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._asked_at: float | None = None
         self._orphan_at: float | None = None
@@ -127,8 +130,9 @@ class Pulse:
 
     def _watch_worker(self, now: float) -> None:
         if self._orphan_at is None:
-            if self._hang_up is not None and self._hang_up():
+            if self._worker_gone():
                 self._orphan_at = now + ORPHAN_SECONDS
+                self._listener.orphaned()
         elif now >= self._orphan_at:
             os.killpg(0, signal.SIGKILL)
 
@@ -168,11 +172,20 @@ def _exit_late(seconds: float, code: int) -> None:
     os._exit(code)
 
 
-def _hang_up_poll(channel: socket.socket) -> Callable[[], bool] | None:
-    if not hasattr(select, "POLLRDHUP"):
-        return None
+def _worker_watch(channel: socket.socket, worker_pid: int) -> Callable[[], bool]:
+    """Return what tells whether the worker is gone: its end of the channel closed, or its process dead.
+
+    The process is looked at too, because a fork of the worker that somebody made would keep the channel open.
+    """
+    if not hasattr(select, "POLLRDHUP"):  # not Linux: the loop sees the end of the channel, if it is not blocked
+        return lambda: False
     poll = select.poll()
     poll.register(channel.fileno(), select.POLLRDHUP)
+    if worker_pid != os.getpid():
+        try:
+            poll.register(os.pidfd_open(worker_pid), select.POLLIN)
+        except OSError:  # dead already, or another pid namespace: then the channel tells
+            return lambda: bool(poll.poll(0))
     return lambda: bool(poll.poll(0))
 
 

@@ -53,7 +53,7 @@ def _one_start(program: Program, number: int, channel: socket.socket, side_socke
     )
     assert isinstance(init, Initialize)
     side = SideWriter(side_socket)
-    pulse = Pulse(side=side, channel=channel, worker_pid=0, beat_seconds=1.0, listener=_Nobody())
+    pulse = Pulse(side=side, channel=channel, worker_pid=os.getpid(), beat_seconds=1.0, listener=_Nobody())
     side.send(line_of(logging.makeLogRecord({"name": "rehearsal", "msg": "%s", "args": ("text",)})))
     side.send(Phase(name="rehearsal"))
     thread = threading.Thread(target=pulse.beat, daemon=True)
@@ -94,6 +94,9 @@ def _ended(_: ProtocolError | None) -> None:
 class _Nobody:
     def panicked(self) -> None:
         """Nothing panics."""
+
+    def orphaned(self) -> None:
+        """The worker is this process."""
 
     def terminated(self) -> None:
         """Nobody signals."""
