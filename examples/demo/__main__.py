@@ -1,54 +1,22 @@
-"""Play the demo, print what happened, exit 0 only if all of it did."""
+"""Play the demo; exit 0 only if all that should happen did, 1 if not, 130 if it was interrupted.
 
-from __future__ import annotations
+`python -m demo FILE` plays it with another agent than `echo_agent.py`.
+"""
 
-import asyncio
-import signal
 import sys
-
-from rich.console import Console
-from rich.markup import escape
-
-from demo.scenario import HEARD_AT_LEAST, OTHER_BELOW, Result, play
-from demo.timeline import timeline_table
 
 INTERRUPTED = 130
 
 
 def main() -> int:
-    """Play, print, and return the exit code: 0 all happened, 1 something did not, 130 interrupted."""
-    console = Console(highlight=False)
+    """Play the demo and return the exit code."""
     try:
-        result = asyncio.run(_until_interrupted(console))
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        console.print("interrupted; everything that was started has been ended", style="yellow")
+        from demo.command import run  # takes a moment, in which Ctrl-C must not show a traceback
+
+        return run(sys.argv[1:])
+    except KeyboardInterrupt:
+        print("interrupted; everything that was started has been ended")
         return INTERRUPTED
-    _print(console, result)
-    return 1 if result.failures else 0
-
-
-async def _until_interrupted(console: Console) -> Result:
-    """Play; SIGTERM ends it as Ctrl-C does: in order, with nothing left behind."""
-    playing = asyncio.current_task()
-    if sys.platform != "win32" and playing is not None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, playing.cancel)
-    return await play(lambda step: console.print(f"[dim]·[/dim] {step}"))
-
-
-def _print(console: Console, result: Result) -> None:
-    console.print()
-    if result.times:
-        console.print(timeline_table(result.times))
-    if result.own and result.other:
-        console.print(
-            f"The caller's own voice: correlation [bold]{result.own.score:.2f}[/bold] over "
-            f"{result.own.length_seconds:g} s of speech (at least {HEARD_AT_LEAST}). "
-            f"Somebody else's: {result.other.score:.2f} (less than {OTHER_BELOW})."
-        )
-    for failure in result.failures:
-        console.print(f"[bold red]✗[/bold red] {escape(failure)}", soft_wrap=True)
-    if not result.failures:
-        console.print("[bold green]✓[/bold green] A real server gave a room to a worker, and its agent answered.")
 
 
 if __name__ == "__main__":

@@ -13,13 +13,15 @@ from demo.caller import CALLER_IDENTITY, Call, CallError, make_call
 from demo.correlation import Match, best_match
 from demo.recording import Recording, read_wav
 from demo.timeline import missing_steps, read_timeline
-from lk_agents_server import LiveKitServer, ServerError
+from lk_agents_server import LiveKitServer, ServerError, ServerOptions
 
-__all__ = ["HEARD_AT_LEAST", "OTHER_BELOW", "Result", "play"]
+__all__ = ["ECHO_AGENT", "HEARD_AT_LEAST", "OTHER_BELOW", "Result", "play"]
 
 HERE = Path(__file__).parent
-AGENT = HERE.parent / "echo_agent.py"
+ECHO_AGENT = HERE.parent / "echo_agent.py"
 ROOM = "demo"
+DEPARTURE_SECONDS = 2
+"""The server closes the room so long after the caller has left it, if the agent has not ended its job by itself."""
 REGISTERED = "the worker is registered"
 TIMELINE = "job timeline"
 
@@ -49,17 +51,18 @@ class Result:
     failures: list[str] = field(default_factory=list)
 
 
-async def play(say: Callable[[str], None]) -> Result:
+async def play(say: Callable[[str], None], *, agent: Path = ECHO_AGENT) -> Result:
     """Play the scene and judge it. Cancelled, it ends everything that it has started.
 
     :param say: told of each step.
+    :param agent: the file that the worker runs.
     """
     result = Result()
     try:
         say("starting a LiveKit server on this machine")
-        async with LiveKitServer() as server:
-            say(f"starting a worker: lk-agents start {AGENT.parent.name}/{AGENT.name}")
-            async with AgentWorker.running(AGENT, server.env()) as worker:
+        async with LiveKitServer(ServerOptions(departure_timeout=DEPARTURE_SECONDS)) as server:
+            say(f"starting a worker: lk-agents start {agent.parent.name}/{agent.name}")
+            async with AgentWorker.running(agent, server.env()) as worker:
                 await worker.wait_logged("it was registered", _is(REGISTERED), seconds=REGISTER_SECONDS)
                 await _call(server, worker, result, say)
                 say("ending the worker and the server")
