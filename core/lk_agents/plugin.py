@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from lk_agents.foundation.clock import monotonic
 from lk_agents.foundation.errors import PluginError
+from lk_agents.foundation.settings import Settings
 from lk_agents.utils.events import EventEmitter
 
 if TYPE_CHECKING:
@@ -84,6 +85,16 @@ class Plugin(ABC):  # noqa: B024  abstract by its name in the public surface; ev
     def logger(self) -> logging.Logger | None:
         """The plugin's logger, if it has one."""
         return self._logger
+
+    @property
+    def cache_folder(self) -> Path:
+        """Where the plugin keeps what it downloads: a folder of its own below ``LK_AGENTS_CACHE``.
+
+        Without that setting it lies in ``.cache/lk-agents`` of the user's home; set it where an image is built by
+        another user than the one who runs it. The folder need not exist.
+        """
+        parent = Settings.read().cache_folder
+        return (Path(parent) if parent else Path.home() / ".cache" / "lk-agents") / self._package
 
     def missing_files(self) -> Sequence[str]:
         """Return the files that :meth:`download_files` has yet to fetch, by name or path; by default none.

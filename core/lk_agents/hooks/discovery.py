@@ -125,7 +125,8 @@ def load_target(entry_point: EntryPoint) -> tuple[object, Sequence[str]]:
 
 def package_of(module: str) -> str:
     """Return the package of the entry module: the module itself if it is one, or is not inside of any."""
-    if hasattr(sys.modules.get(module), "__path__") or "." not in module:
+    loaded = sys.modules.get(module)
+    if "." not in module or (loaded is not None and "__path__" in vars(loaded)):
         return module
     return module.rpartition(".")[0]
 
