@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from textwrap import dedent
@@ -13,6 +13,8 @@ from textwrap import dedent
 import psutil
 import pytest
 
+from lk_agents.hooks.current import set_registry
+from lk_agents.plugin import Plugin
 from lk_agents.testing.server import FakeLiveKitServer
 
 SOON = 30.0
@@ -55,12 +57,24 @@ class Command:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
+        self.printed = ""
+        self._heard = asyncio.Event()
         self._out = asyncio.create_task(self._read())
         self.tree: set[psutil.Process] = set()
 
     async def _read(self) -> str:
         assert self.process.stdout is not None
-        return (await self.process.stdout.read()).decode()
+        while chunk := await self.process.stdout.read(65536):
+            self.printed += chunk.decode(errors="replace")
+            self._heard.set()
+        return self.printed
+
+    async def prints(self, text: str, seconds: float = SOON) -> None:
+        """Wait until the command has printed ``text``."""
+        async with asyncio.timeout(seconds):
+            while text not in self.printed:
+                self._heard.clear()
+                await self._heard.wait()
 
     def signal(self, number: int) -> None:
         """Send a signal to the command alone; its descendants are remembered."""
@@ -171,6 +185,98 @@ async def bench(tmp_path: Path) -> AsyncIterator[Bench]:
 
 
 @pytest.fixture
+def bare_bench(tmp_path: Path) -> Bench:
+    """An agent's folder, and no server."""
+    return Bench(tmp_path)
+
+
+@pytest.fixture
 def form(request: pytest.FixtureRequest) -> Form:
     """The form that the test is parametrised with, by its name."""
     return FORMS[request.param]
+
+
+def install(folder: Path, name: str, module: str) -> None:
+    """Make ``folder`` hold an installed plugin: its metadata, and the module that its entry point names."""
+    info = folder / f"lk_agents_{name}-1.2.3.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: lk-agents-{name}\nVersion: 1.2.3\n")
+    (info / "entry_points.txt").write_text(f"[lk_agents]\n{name} = lk_agents_{name}\n")
+    (folder / f"lk_agents_{name}.py").write_text(dedent(module))
+
+
+WITH_FILES = """
+import lk_agents.hooks as hooks
+from lk_agents.plugin import Plugin
+from pathlib import Path
+
+MODEL = Path(__file__).with_name("model.bin")
+
+class Files(Plugin):
+    def missing_files(self):
+        return [] if MODEL.exists() else ["model.bin"]
+
+    def download_files(self):
+        with Path(__file__).with_name("downloads.txt").open("a") as file:
+            file.write("downloaded\\n")
+        MODEL.touch()
+
+@hooks.hookimpl
+def lk_agents_register_plugin():
+    return Files("Files", "1.2.3", "lk_agents_files")
+"""
+"""A plugin that needs one file."""
+
+FAILING = """
+import lk_agents.hooks as hooks
+from lk_agents.plugin import Plugin
+
+class Failing(Plugin):
+    def download_files(self):
+        raise OSError("the disk is full")
+
+@hooks.hookimpl
+def lk_agents_register_plugin():
+    return Failing("Failing", "1.2.3", "lk_agents_failing")
+"""
+"""A plugin whose download fails."""
+
+WITH_COMMANDS = """
+import lk_agents.hooks as hooks
+
+def build():
+    import click
+
+    @click.command(help="Say it.")
+    def say():
+        click.echo("said")
+
+    return say
+
+@hooks.hookimpl
+def lk_agents_register_commands():
+    yield hooks.Command("say-it", build=build, help="Say it, in one line.")
+    yield hooks.Command("start", build=build, help="A name that is taken.")
+"""
+"""A plugin with a command, and another one of a name that is taken."""
+
+BROKEN = "raise ImportError('needs a newer acme')"
+"""A plugin that cannot be imported."""
+
+
+PLUGINS = {"files": WITH_FILES, "failing": FAILING, "commands": WITH_COMMANDS, "broken": BROKEN}
+
+
+@pytest.fixture
+def installed(bench: Bench) -> Callable[[str], None]:
+    """Install one of the plugins above, by name, in the bench's folder ``site``."""
+    return lambda name: install(bench.folder / "site", name, PLUGINS[name])
+
+
+@pytest.fixture(autouse=True)
+def _the_registry_is_forgotten() -> Iterator[None]:
+    """The command line makes the registry that it loads the process's own."""
+    before = list(Plugin.registered_plugins)
+    yield
+    set_registry(None)
+    Plugin.registered_plugins[:] = before
