@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pickle
+import sys
 from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
 
@@ -13,7 +14,9 @@ from lk_agents.foundation.errors import PluginError
 from lk_agents.foundation.settings import Settings
 from lk_agents.hooks import hookimpl
 from lk_agents.hooks.info import PluginInfo
+from lk_agents.hooks.invoke import collect
 from lk_agents.hooks.registry import PluginRegistry
+from lk_agents.plugin import Plugin
 
 Install = Callable[..., None]
 
@@ -88,6 +91,39 @@ def test_loading_the_plugins_twice_does_not_put_them_in_use() -> None:
     PluginRegistry.load(ONLY_ACME)
 
     assert PluginRegistry.load(ONLY_ACME).decide_in_use() == frozenset()
+
+
+def test_what_a_plugin_imports_when_asked_what_it_offers_is_no_use(install: Install) -> None:
+    source = """
+        from lk_agents import hookimpl
+
+        @hookimpl
+        def lk_agents_register_plugin():
+            from late_pkg.record import RECORD
+            return RECORD
+
+        @hookimpl
+        def lk_agents_register_commands():
+            from late_pkg import commands
+            return ()
+    """
+    record = "from lk_agents import Plugin\nRECORD = Plugin('Late', '1.0', 'late_pkg')"
+    files = {"late_pkg/__init__.py": "", "late_pkg/plugin.py": source, "late_pkg/commands.py": ""}
+    install("late-dist", {"late": "late_pkg.plugin"}, {**files, "late_pkg/record.py": record, "late_pkg/stt.py": ""})
+    registry = PluginRegistry.load(Settings(plugins=frozenset({"late"})))
+    before = list(Plugin.registered_plugins)
+    try:
+        registry.register_plugins()
+    finally:
+        Plugin.registered_plugins[:] = before
+    collect(registry, "lk_agents_register_commands")
+
+    assert {"late_pkg.record", "late_pkg.commands"} <= set(sys.modules)
+    decided_before = registry.decided
+    assert registry.decide_in_use() == frozenset()
+    assert (decided_before, registry.decided) == (False, True)
+    importlib.import_module("late_pkg.stt")
+    assert registry.decide_in_use() == {"late"}
 
 
 @pytest.mark.usefixtures("acme")

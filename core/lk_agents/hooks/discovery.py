@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
@@ -25,12 +26,13 @@ __all__ = [
     "load_target",
     "module_in_use",
     "normalised",
+    "noting_imports",
     "package_of",
     "rebuilt",
 ]
 
 _brought: Final[dict[str, frozenset[str]]] = {}
-"""What loading each entry module imported of its package the first time; imports happen once per process."""
+"""What loading each entry module, or asking it what it offers, imported of its package in this process."""
 
 
 def installed_entry_points() -> Sequence[EntryPoint]:
@@ -114,13 +116,21 @@ def load_target(entry_point: EntryPoint) -> tuple[object, Sequence[str]]:
     :raises Exception: whatever the plugin raises.
     """
     module = entry_point.module
-    package = package_of(module)
-    known_before = module in sys.modules
-    before = set(_modules_of(package))
-    target: object = entry_point.load()
-    if not known_before:
-        _brought[module] = frozenset(set(_modules_of(package)) - before - {package, module})
+    with noting_imports(module):
+        target: object = entry_point.load()
     return target, sorted(_brought.get(module, ()))
+
+
+@contextmanager
+def noting_imports(module: str) -> Iterator[None]:
+    """Remember what the block imports of the entry module's package, since it is no use of the plugin."""
+    package = package_of(module)
+    before = set(_modules_of(package))
+    try:
+        yield
+    finally:
+        if new := set(_modules_of(package)) - before - {package, module}:
+            _brought[module] = _brought.get(module, frozenset()) | new
 
 
 def package_of(module: str) -> str:
@@ -134,9 +144,9 @@ def package_of(module: str) -> str:
 def module_in_use(info: PluginInfo) -> str | None:
     """Return a loaded module of the plugin that only a user of it imports, None if there is none.
 
-    Package and entry module do not count, nor does what the entry module itself imports.
+    Package and entry module do not count, nor what was imported by loading the plugin or by asking what it offers.
     """
-    ignored = {info.package, info.module, f"{info.package}.plugin", *info.brings}
+    ignored = {info.package, info.module, f"{info.package}.plugin", *_brought.get(info.module, ())}
     return next((name for name in _modules_of(info.package) if name not in ignored), None)
 
 

@@ -183,6 +183,7 @@ class _Call:
     def __init__(self, registry: PluginRegistry, implementation: Implementation, arguments: Mapping[str, Any]) -> None:
         self._implementation = implementation
         self._arguments = arguments
+        self._registry = registry
         self._traced = registry.settings.trace_hooks
         self._started_at = monotonic()
         self.plugin = implementation.plugin
@@ -195,11 +196,12 @@ class _Call:
         :raises Exception: what it raises.
         """
         try:
-            result = self._implementation.call(self._arguments)
-            if inspect.isawaitable(result):
-                _close(result)
-                raise HookError(f"returned an awaitable, but {self._implementation.hook} is called as a plain function")
-            self.values = _flat(result)
+            with self._registry.noting_imports(self._implementation):
+                result = self._implementation.call(self._arguments)
+                if inspect.isawaitable(result):
+                    _close(result)
+                    raise HookError(f"returned an awaitable; {self._implementation.hook} is called as a plain function")
+                self.values = _flat(result)
         except _PLUGIN_ERRORS as error:
             self.error = _as_error(error)
             raise self.error from error.__cause__

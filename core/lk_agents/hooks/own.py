@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from types import ModuleType
 from typing import Any
 
 from lk_agents.foundation.errors import PluginError
 from lk_agents.hooks.checks import Declared, closest, find_problem
-from lk_agents.hooks.info import Implementation
+from lk_agents.hooks.info import Implementation, ModuleReference
 from lk_agents.hooks.markers import HookRules
 
-__all__ = ["implementations_of", "name_of"]
+__all__ = ["as_reference", "from_reference", "implementations_of", "name_of"]
 
 
 def implementations_of(
@@ -61,3 +62,16 @@ def name_of(target: object) -> str:
     if isinstance(target, Mapping):
         return "functions"
     return f"{type(target).__module__}.{type(target).__qualname__}"
+
+
+def as_reference(target: object) -> object:
+    """Return what stands for the user's plugin where it is pickled: modules go by their names."""
+    return ModuleReference(target.__name__) if isinstance(target, ModuleType) else target
+
+
+def from_reference(reference: object) -> object:
+    """Return the user's plugin again, in another process.
+
+    :raises ImportError: its module is not there.
+    """
+    return import_module(reference.name) if isinstance(reference, ModuleReference) else reference

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import threading
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from importlib import import_module
 from types import ModuleType
@@ -17,9 +18,9 @@ from lk_agents.foundation.log import logger
 from lk_agents.foundation.settings import Settings
 from lk_agents.hooks import discovery
 from lk_agents.hooks.checks import Declared, find_problem, unmarked_hook
-from lk_agents.hooks.info import NAMED, Handover, Implementation, ModuleReference, PluginInfo
+from lk_agents.hooks.info import NAMED, Handover, Implementation, PluginInfo
 from lk_agents.hooks.markers import HOOK_PREFIX, HookRules, Scope, rules_of
-from lk_agents.hooks.own import implementations_of, name_of
+from lk_agents.hooks.own import as_reference, from_reference, implementations_of, name_of
 from lk_agents.hooks.specs import SPEC_MODULES
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ class PluginRegistry:
         self._own: dict[str, object] = {}
         self._functions: dict[str, list[Implementation]] = {}
         self._asked: set[str] = set()
+        self._decided = False
         self._given: tuple[tuple[str, str], ...] | None = ()
 
     @classmethod
@@ -164,8 +166,6 @@ class PluginRegistry:
         self._require_hook(hook)
         return self._engine.rules[hook]
 
-    # --- plugins -----------------------------------------------------------------------------------
-
     def plugins(self) -> Sequence[PluginInfo]:
         """Return every plugin that is installed or the user's own, broken and disabled ones included."""
         return tuple(self._infos.values())
@@ -205,7 +205,8 @@ class PluginRegistry:
             self._asked.add(implementation.plugin)
             info = self._infos[implementation.plugin]
             try:
-                record = implementation.call({})
+                with discovery.noting_imports(info.module):
+                    record = implementation.call({})
                 if record is not None:
                     record.register_plugin(record)
                     self._infos[info.name] = replace(info, record=record)
@@ -213,12 +214,15 @@ class PluginRegistry:
                 self._break(info, "cannot be registered", error)
         return tuple(info.record for info in self._infos.values() if info.record is not None)
 
-    # --- in use ------------------------------------------------------------------------------------
-
     @property
     def in_use(self) -> frozenset[str]:
         """The names of the plugins in use; before :meth:`decide_in_use`, the user's own only."""
         return frozenset(info.name for info in self._infos.values() if info.in_use)
+
+    @property
+    def decided(self) -> bool:
+        """Whether it has been decided, here or by a process before, which plugins are in use."""
+        return self._decided
 
     def decide_in_use(self, named: Sequence[str | object] | None = None) -> frozenset[str]:
         """Decide which plugins are in use, once the user's module has been loaded.
@@ -258,16 +262,12 @@ class PluginRegistry:
 
     def handoff(self) -> Handover:
         """Return what :meth:`from_handoff` needs in a process that was not forked from this one."""
-        own = [
-            (name, ModuleReference(target.__name__) if isinstance(target, ModuleType) else target)
-            for name, target in self._own.items()
-        ]
         return Handover(
             entry_points=self._given,
             plugins=self._settings.plugins,
             disabled_plugins=self._settings.disabled_plugins,
             trace_hooks=self._settings.trace_hooks,
-            own=tuple(own),
+            own=tuple((name, as_reference(target)) for name, target in self._own.items()),
             used={info.name: info.used_through for info in self._infos.values() if info.in_use},
         )
 
@@ -286,11 +286,15 @@ class PluginRegistry:
         points = None if handover.entry_points is None else discovery.rebuilt(handover.entry_points)
         registry = cls.load(settings, entry_points=points)
         for name, target in handover.own:
-            registry.add_own(import_module(target.name) if isinstance(target, ModuleReference) else target, name=name)
+            registry.add_own(from_reference(target), name=name)
         registry.restrict_in_use(handover.used)
         return registry
 
-    # --- implementations ---------------------------------------------------------------------------
+    def noting_imports(self, implementation: Implementation) -> AbstractContextManager[None]:
+        """Return a block in which the plugin's own imports do not put it in use, if the hook is for installed ones."""
+        if self._engine.rules[implementation.hook].scope is Scope.IN_USE:
+            return nullcontext()
+        return discovery.noting_imports(self._infos[implementation.plugin].module)
 
     def implementations(self, hook: str, *, in_use_only: bool | None = None) -> list[Implementation]:
         """Return the hook's implementations: by name of the plugin, then the user's own.
@@ -309,8 +313,6 @@ class PluginRegistry:
         order = {name: place for place, name in enumerate(self._infos)}
         found.sort(key=lambda item: (item[0], order[item[1].plugin]))
         return [each for _, each in found if not in_use_only or self._infos[each.plugin].in_use]
-
-    # --- inside ------------------------------------------------------------------------------------
 
     def _require_hook(self, hook: str) -> None:
         if hook not in self._engine.rules:
@@ -340,7 +342,8 @@ class PluginRegistry:
         text = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
         text = f"the plugin {info.label} {what}: {text}"
         self._infos[info.name] = replace(info, hooks=(), error=text, in_use=False, used_through="")
-        logger.error("a plugin is broken and left out", extra={"plugin": info.label, "cause": text}, exc_info=error)
+        logger.error("a plugin is broken and left out", extra={"plugin": info.label, "cause": text})
+        logger.debug("what the plugin raised", extra={"plugin": info.label}, exc_info=error)
 
     def _named(self, item: str | object) -> list[str]:
         if not isinstance(item, str):
@@ -382,6 +385,7 @@ class PluginRegistry:
         del self._own[name], self._infos[name]
 
     def _use(self, used: Mapping[str, str]) -> frozenset[str]:
+        self._decided = True
         for name, info in self._infos.items():
             self._infos[name] = replace(info, in_use=name in used, used_through=used.get(name, ""))
         return frozenset(used)
