@@ -104,7 +104,7 @@ def _core_caller(frame: FrameType | None) -> FrameType | None:
 
 
 @pytest.fixture(scope="session")
-def _blocking_calls() -> Iterator[BlockingCalls]:
+def blocking_calls() -> Iterator[BlockingCalls]:
     calls = BlockingCalls()
     calls.start()
     yield calls
@@ -112,10 +112,10 @@ def _blocking_calls() -> Iterator[BlockingCalls]:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_blocks_the_loop(_blocking_calls: BlockingCalls) -> Iterator[None]:
-    _blocking_calls.found.clear()
+def _nothing_blocks_the_loop(blocking_calls: BlockingCalls) -> Iterator[None]:
+    blocking_calls.found.clear()
     yield
-    assert not _blocking_calls.found, "blocking call on the event loop: " + "\n".join(_blocking_calls.found)
+    assert not blocking_calls.found, "blocking call on the event loop: " + "\n".join(blocking_calls.found)
 
 
 @pytest.fixture(autouse=True)
