@@ -181,6 +181,22 @@ def test_a_broken_plugin_that_is_named_stops_the_start(environment: Environment)
         environment.look(named="['broken']")
 
 
+def test_the_command_line_shows_it_fetches_its_files_and_has_its_command(
+    environment: Environment, tmp_path: Path
+) -> None:
+    def lk_agents(*arguments: str) -> str:
+        return _run(environment.python, "-m", "lk_agents", *arguments, cwd=tmp_path, LK_AGENTS_CACHE=str(tmp_path))
+
+    before = lk_agents("plugins")
+    lk_agents("download-files", "greeter")
+
+    assert "lk-agents-greeter" in before
+    assert "a_package_that_is_not_there" in before
+    assert (tmp_path / "lk_agents_greeter" / "greetings.txt").is_file()
+    assert lk_agents("greet") == "Hello!\n"
+    assert "Say a greeting." in lk_agents("--help")
+
+
 def test_the_test_of_the_documentation_passes(environment: Environment, tmp_path: Path) -> None:
     found = TEST.search(PAGE.read_text(encoding="utf-8"))
     assert found is not None
