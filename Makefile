@@ -20,6 +20,7 @@ DOCS_STAMP := $(VENV)/.docs
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
+.NOTPARALLEL:
 MAKEFLAGS += --no-builtin-rules --no-print-directory
 
 .PHONY: help demo unit test e2e check fix soak bench docs constraints hooks clean
