@@ -174,11 +174,13 @@ class JobChild:
     def warm_up(self) -> bool:
         """Run the prewarm hooks and the user's prewarm function; False if the start failed, which has been told."""
         try:
-            with use_registry(self._program.registry):
+            if self._program.has_plugins:
                 self._enter("prewarm hooks")
-                run_each(self._program.registry, "lk_agents_prewarm", proc=self._process)
-                if self._program.prewarm is not None:
-                    self._enter("prewarm_fnc")
+                with use_registry(self._program.registry):
+                    run_each(self._program.registry, "lk_agents_prewarm", proc=self._process)
+            if self._program.prewarm is not None:
+                self._enter("prewarm_fnc")
+                with use_registry(self._program.registry):
                     self._program.prewarm(self._process)
         except (Exception, SystemExit) as error:  # noqa: BLE001  plugins' and user's code: whatever it is, it is told
             self._send_now(

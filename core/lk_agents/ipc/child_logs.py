@@ -12,23 +12,25 @@ from typing import Any, Final
 from lk_agents.ipc.channel import SideWriter
 from lk_agents.ipc.messages import LogLine
 
-__all__ = ["SideHandler", "emit_line", "forward_logs", "levels_in_force", "loggers_with_handlers"]
+__all__ = ["LogForwarding", "SideHandler", "emit_line", "levels_in_force"]
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 _PLAIN: Final = (str, int, float, bool, type(None))
 
 
 class SideHandler(logging.Handler):
-    """Sends each record through the side channel."""
+    """Sends each record through the side channel, once there is one."""
 
-    def __init__(self, side: SideWriter) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self._side = side
+        self.side: SideWriter | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send the record now; one that cannot be sent is reported as logging reports such things."""
+        if self.side is None:
+            return
         try:
-            self._side.send(line_of(record), level=record.levelno)
+            self.side.send(line_of(record), level=record.levelno)
         except Exception:  # noqa: BLE001  what logging.Handler asks for
             self.handleError(record)
 
@@ -60,32 +62,32 @@ def _plain(value: Any) -> Any:
     return repr(value)
 
 
-def loggers_with_handlers() -> list[logging.Logger]:
-    """Return every logger of this process that has handlers, the root among them.
+class LogForwarding:
+    """Makes every logger of this process send to the worker.
 
-    A zygote asks once, for all its children: looking at every logger costs each of them the pages they are on.
+    Handlers that a process inherited are dropped: they are the worker's, and it runs them. Handlers that user code
+    adds later in a child are its own. A zygote builds this before it freezes its memory, so that a child only has to
+    say where lines go: whatever a child changes costs it a page.
     """
-    named = [logger for logger in logging.Logger.manager.loggerDict.values() if isinstance(logger, logging.Logger)]
-    return [logger for logger in (logging.getLogger(), *named) if logger.handlers]
 
+    def __init__(self) -> None:
+        self._handler = SideHandler()
+        named = [each for each in logging.Logger.manager.loggerDict.values() if isinstance(each, logging.Logger)]
+        for each in named:
+            if each.handlers:
+                each.handlers[:] = [] if each.propagate else [self._handler]
+        logging.getLogger().handlers[:] = [self._handler]
+        self._levels = levels_in_force()
 
-def forward_logs(side: SideWriter, levels: dict[str, int], with_handlers: list[logging.Logger]) -> None:
-    """Make every logger of this process send to the worker, at the worker's levels.
-
-    Handlers that a forked process inherited are dropped: they are the worker's, and it runs them. Handlers that user
-    code adds later in this process are its own.
-
-    :param with_handlers: what :func:`loggers_with_handlers` said.
-    """
-    handler = SideHandler(side)
-    root = logging.getLogger()
-    for logger in with_handlers:
-        logger.handlers[:] = [] if logger.propagate else [handler]
-    root.handlers[:] = [handler]
-    for name, level in levels.items():
-        logger = logging.getLogger(name or None)
-        if logger.level != level:
-            logger.setLevel(level)
+    def begin(self, side: SideWriter, levels: dict[str, int]) -> None:
+        """Send through ``side`` from now on, at the worker's levels."""
+        self._handler.side = side
+        if levels == self._levels:
+            return
+        for name, level in levels.items():
+            target = logging.getLogger(name or None)
+            if target.level != level:
+                target.setLevel(level)
 
 
 def levels_in_force() -> dict[str, int]:

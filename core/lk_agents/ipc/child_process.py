@@ -6,7 +6,6 @@ import asyncio
 import atexit
 import faulthandler
 import gc
-import logging
 import os
 import signal
 import socket
@@ -20,8 +19,8 @@ from lk_agents.foundation.errors import ProtocolError
 from lk_agents.foundation.log import logger
 from lk_agents.ipc.channel import SideWriter, StreamChannel
 from lk_agents.ipc.child import JobChild
-from lk_agents.ipc.child_logs import forward_logs, loggers_with_handlers
-from lk_agents.ipc.child_signals import take_signals
+from lk_agents.ipc.child_logs import LogForwarding
+from lk_agents.ipc.child_signals import prepare_signals, take_signals
 from lk_agents.ipc.memory import read_small, write_small
 from lk_agents.ipc.messages import FromChild, Initialize, Phase, StartFailed, ToChild, decode_to_child
 from lk_agents.ipc.preload import import_missing
@@ -77,15 +76,15 @@ def run_child(
     load: Callable[[], Program],
     init: Initialize,
     sockets: ChildSockets,
-    with_handlers: list[logging.Logger] | None = None,
+    logs: LogForwarding | None = None,
 ) -> NoReturn:
     """Be a child of the pool; never returns.
 
     :param load: gives the program; called as the first phase of the start, so a slow import is seen as one.
-    :param with_handlers: the loggers that have handlers, where a zygote has looked already.
+    :param logs: prepared by a zygote.
     """
     code = 1
-    process = _ChildProcess(init, sockets, with_handlers)
+    process = _ChildProcess(init, sockets, logs)
     try:
         code = process.run(load)
     except BaseException:  # noqa: BLE001  nothing above this may run in a forked child
@@ -97,9 +96,9 @@ def run_child(
 class _ChildProcess:
     """The process around a :class:`Serving`."""
 
-    def __init__(self, init: Initialize, sockets: ChildSockets, with_handlers: list[logging.Logger] | None) -> None:
+    def __init__(self, init: Initialize, sockets: ChildSockets, logs: LogForwarding | None) -> None:
         self._init = init
-        self._with_handlers = with_handlers
+        self._logs = logs
         self._sockets = sockets
         self._side = SideWriter(sockets.side)
         self._pulse = Pulse(
@@ -115,11 +114,11 @@ class _ChildProcess:
 
     def run(self, load: Callable[[], Program]) -> int:
         """Run to the end; returns the exit code."""
+        prepare_signals()
         take_signals()
         if self._sockets.stacks_fd >= 0 and hasattr(signal, "SIGUSR1"):
             faulthandler.register(signal.SIGUSR1, file=self._sockets.stacks_fd, all_threads=True)
-        with_handlers = loggers_with_handlers() if self._with_handlers is None else self._with_handlers
-        forward_logs(self._side, self._init.log_levels, with_handlers)
+        (self._logs or LogForwarding()).begin(self._side, self._init.log_levels)
         self._pulse.start()
         _reseed()
         gc.enable()

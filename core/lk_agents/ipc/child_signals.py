@@ -12,19 +12,29 @@ import signal
 import subprocess
 from typing import Any, Final
 
-__all__ = ["take_signals"]
+__all__ = ["prepare_signals", "take_signals"]
 
+_prepared = False
+"""Whether this process, or the one it was forked from, has been prepared."""
 TAKEN: Final = (signal.SIGTERM, *(s for s in (getattr(signal, "SIGUSR2", None),) if s is not None))
 
 
 def take_signals() -> None:
-    """Arrange the signals of this process; before it starts any thread."""
+    """Arrange the signals of this process; before it starts any thread, and after :func:`prepare_signals`."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if not hasattr(signal, "sigtimedwait"):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         return
     signal.signal(signal.SIGTERM, _unheeded)
     signal.pthread_sigmask(signal.SIG_BLOCK, TAKEN)
+
+
+def prepare_signals() -> None:
+    """Have whatever this process forks or executes begin with the signals unblocked. A zygote does it for all."""
+    global _prepared
+    if _prepared or not hasattr(signal, "sigtimedwait"):
+        return
+    _prepared = True
     os.register_at_fork(after_in_child=_give_back)
     _unblock_in_subprocesses()
 
@@ -34,8 +44,10 @@ def _unheeded(_number: int, _frame: object) -> None:
 
 
 def _give_back() -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, TAKEN)
+    """In a fork of a child; in a child of the zygote it changes nothing that is not set anew there."""
+    if signal.getsignal(signal.SIGTERM) is _unheeded:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, TAKEN)
 
 
 def _unblock_in_subprocesses() -> None:

@@ -82,7 +82,7 @@ def preload(program: Program, *, without: Iterable[str] = ()) -> Preloaded:
 
 def import_missing(program: Program) -> None:
     """Import in this process what plugins name and no zygote could import before the fork."""
-    if not program.registry.in_use:
+    if not program.has_plugins:
         return
     for module in _named(program):
         if module not in sys.modules:
@@ -149,4 +149,3 @@ def freeze() -> None:
     gc.collect()
     gc.disable()
     gc.freeze()
-    logger.debug("zygote frozen", extra={"objects": gc.get_freeze_count()})

@@ -7,6 +7,7 @@ never by content. That pickle goes from the worker to a process of the same user
 
 from __future__ import annotations
 
+import functools
 import io
 import multiprocessing.spawn
 import pickle
@@ -42,6 +43,11 @@ class Program:
     preload: bool = True
     user_arguments: Any = None
     runners: Sequence[InferenceRunnerRecord] = ()
+
+    @functools.cached_property
+    def has_plugins(self) -> bool:
+        """Whether any plugin is in use: where none is, no child looks for hooks."""
+        return bool(self.registry.in_use)
 
     def pickled(self) -> bytes:
         """Return the program for :meth:`unpickled` in a process that is executed anew.

@@ -39,6 +39,7 @@ ROUNDS = 12
 
 def rehearse(program: Program) -> None:
     """Go through the start of a child, its first beats and its end, without the user's functions."""
+    program.has_plugins  # noqa: B018  remembered from now on
     quiet = Program(entrypoint=program.entrypoint, prewarm=None, registry=program.registry)
     for round_number in range(ROUNDS):
         ours, theirs = socket.socketpair()

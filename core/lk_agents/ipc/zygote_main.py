@@ -18,8 +18,9 @@ from typing import Final, NoReturn
 
 import msgspec
 
-from lk_agents.ipc.child_logs import loggers_with_handlers
+from lk_agents.ipc.child_logs import LogForwarding
 from lk_agents.ipc.child_process import ChildSockets, run_child
+from lk_agents.ipc.child_signals import prepare_signals
 from lk_agents.ipc.memory import write_small
 from lk_agents.ipc.messages import (
     ChildExited,
@@ -97,6 +98,7 @@ def serve_zygote(control: socket.socket, program: Program, *, without: list[str]
 
 def _serve(control: socket.socket, load: Callable[[], Program], ready: ZygoteReady | None = None) -> NoReturn:
     name_process("lk-zygote")
+    prepare_signals()
     zygote = _Zygote(control, load)
     freeze()
     control.setblocking(True)
@@ -111,7 +113,7 @@ class _Zygote:
         self._control = control
         self._load = load
         self._children: dict[int, int] = {}  # pidfd: pid
-        self._with_handlers = loggers_with_handlers()
+        self._logs = LogForwarding()
         self._poll = select.poll()
         self._poll.register(control, select.POLLIN)
 
@@ -155,7 +157,7 @@ class _Zygote:
         except BaseException:  # noqa: BLE001  the zygote's loop must never run in a child
             traceback.print_exc()
             os._exit(1)
-        run_child(self._load, request.init, sockets, self._with_handlers)
+        run_child(self._load, request.init, sockets, self._logs)
 
 
 def _reap(control: socket.socket, pidfd: int, pid: int) -> None:
