@@ -111,7 +111,7 @@ class Bench:
 
     def write(self, text: str = CALLS_RUN_APP, *, before: str = "") -> Path:
         """Write the agent's file: its functions, ``before``, and its end."""
-        self.file.write_text(HEAD + dedent(before) + dedent(text))
+        self.file.write_text("\n".join([HEAD, dedent(before), dedent(text)]))
         return self.file
 
     def environment(self, **more: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ from lk_agents.cli.serve import FINE, USAGE
 from lk_agents.testing.server import FakeLiveKitServer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.cli.conftest import Bench, Form
 
     from lk_agents.hooks.records import ServerInfo
@@ -117,7 +120,8 @@ async def test_a_killed_watcher_leaves_nothing_behind(bench: Bench) -> None:
 
         command.signal(signal.SIGKILL)
         await command.end()
-        await bench.until(lambda lines: lines[-1] == "over the-room")
+        lines = await bench.until(lambda lines: lines[-1] == "over the-room")
+        assert len(lines) == 2
         await command.nothing_is_left(SOON)
 
 
@@ -246,3 +250,43 @@ async def entry(ctx):
         command.signal(signal.SIGTERM)
         assert (await command.end())[0] == FINE
         await command.nothing_is_left()
+
+
+@pytest.mark.parametrize("watch", ["--watch", "--no-watch"])
+async def test_a_server_of_its_own_lives_as_long_as_the_command(
+    lk_server: ServerInfo, bare_bench: Bench, watch: str
+) -> None:
+    assert lk_server.url, "there is a plugin that can offer one"
+    bench = bare_bench
+    bench.write()
+    async with bench.running("my_agent.py", "dev", "--server", watch) as command:
+        await command.prints("the worker is registered")
+        command.signal(signal.SIGINT)
+        code, output = await command.end()
+
+        assert code == FINE, output
+        await command.nothing_is_left()
+
+
+async def test_a_change_in_a_plugin_that_is_installed_in_editable_mode_counts(
+    bench: Bench, installed: Callable[[str], None]
+) -> None:
+    server = server_of(bench)
+    installed("commands")
+    site = bench.folder / "site"
+    (bench.folder / "elsewhere").mkdir()
+    origin = {"url": site.as_uri(), "dir_info": {"editable": True}}
+    (site / "lk_agents_commands-1.2.3.dist-info" / "direct_url.json").write_text(json.dumps(origin))
+    bench.file = bench.folder / "elsewhere" / "my_agent.py"
+    bench.write(before="note('loaded')")
+    environment = bench.environment(PYTHONPATH=str(site))
+    async with bench.running("elsewhere/my_agent.py", "dev", environment=environment) as command:
+        await server.wait_worker(seconds=SOON)
+        plugin = site / "lk_agents_commands.py"
+        plugin.write_text(plugin.read_text() + "# changed\n")
+        await command.prints("lk_agents_commands.py")
+        await server.until(lambda: len(server.connections) == 2 and server.workers, seconds=SOON)
+        command.signal(signal.SIGTERM)
+        code, output = await command.end()
+
+    assert code == FINE, output

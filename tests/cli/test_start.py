@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -251,3 +253,102 @@ async def test_the_users_own_log_set_up_stays(bench: Bench) -> None:
 
         assert code == FINE, output
         assert "MINE the worker is closed" in output
+
+
+async def test_a_signal_to_every_process_drains_as_one_to_the_command_does(bench: Bench) -> None:
+    server = server_of(bench)
+    bench.write()
+    async with bench.running("my_agent.py", "start") as command:
+        await server.wait_worker(seconds=SOON)
+        dispatch = await server.dispatch("the-room")
+        await bench.until(lambda lines: len(lines) == 1)
+
+        command.remember_tree()
+        for process in command.tree:
+            process.terminate()
+        command.signal(signal.SIGTERM)
+        await server.until(lambda: server.workers[-1].full, seconds=SOON)
+        await asyncio.sleep(1.0)
+        assert len(bench.lines()) == 1, "the job goes on"
+        await server.workers[-1].terminate(dispatch.job.id)
+        code, output = await command.end()
+
+        assert code == FINE, output
+        assert bench.lines()[-1] == "over the-room"
+        await command.nothing_is_left()
+
+
+BUSY = {
+    "a starting process": "def prewarm(proc):\n    import time\n    note('busy')\n    time.sleep(3600)",
+    "code that catches everything": """
+        def prewarm(proc): ...
+
+        def load():
+            import psutil, time
+            note("busy")
+            end = time.monotonic() + 2
+            while time.monotonic() < end:
+                try:
+                    psutil.cpu_percent()
+                except Exception:
+                    pass
+            return 0.1
+    """,
+}
+
+
+@pytest.mark.parametrize("before", list(BUSY.values()), ids=list(BUSY))
+async def test_a_signal_is_heard_whatever_runs(bench: Bench, before: str) -> None:
+    server = server_of(bench)
+    load = ", load_fnc=load" if "def load" in before else ""
+    options = f"WorkerOptions(entry, prewarm_fnc=prewarm, num_idle_processes=1, port=0, host='127.0.0.1'{load})"
+    bench.write(f"if __name__ == '__main__':\n    cli.run_app({options})\n", before=before)
+    async with bench.running("my_agent.py", "start") as command:
+        worker = await server.wait_worker(seconds=SOON)
+        await bench.until(lambda lines: "busy" in lines)
+        command.signal(signal.SIGTERM)
+        await server.until(lambda: worker.full or not server.workers, seconds=1.0)
+        code, output = await command.end()
+
+        assert code == FINE, output
+        await command.nothing_is_left()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there are no pseudo terminals")
+@pytest.mark.parametrize(("environment", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+async def test_on_a_terminal_lines_are_for_a_person(bench: Bench, environment: dict[str, str], coloured: bool) -> None:
+    server_of(bench).faults = Faults(refuse_status=401)
+    bench.write()
+    ours, theirs = os.openpty()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "my_agent.py",
+        "start",
+        cwd=bench.folder,
+        env=bench.environment(**environment),
+        stderr=theirs,
+    )
+    os.close(theirs)
+    assert await asyncio.wait_for(process.wait(), SOON) == FAILED
+    printed = os.read(ours, 65536).decode()
+    os.close(ours)
+
+    assert " lk_agents - starting worker " in printed
+    assert ("\033[32mINFO\033[0m" in printed) is coloured
+    assert ("\033" in printed) is coloured
+
+
+async def test_a_worker_loads_nothing_that_only_other_commands_need(bench: Bench) -> None:
+    bench.write(
+        before="""
+        async def entry(ctx):
+            note(",".join(sorted({"rich", "watchfiles", "dotenv"} & {name.split(".")[0] for name in sys.modules})))
+        """
+    )
+    server = server_of(bench)
+    async with bench.running("my_agent.py", "start") as command:
+        await server.wait_worker(seconds=SOON)
+        await server.dispatch("the-room")
+        assert await bench.until(lambda lines: len(lines) == 1) == [""]
+        command.signal(signal.SIGTERM)
+        await command.end()

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from watchfiles import Change
 
-from lk_agents.cli.watch_paths import SourceFilter, editable_folders, editable_root, without_nested
+from lk_agents.cli.source_filter import SourceFilter
+from lk_agents.cli.watch_paths import editable_folders, editable_root, without_nested
 
 
 class Installed:

@@ -14,7 +14,7 @@ import pytest
 
 from lk_agents.cli.serve import FAILED, FINE
 from lk_agents.cli.signals import StopSignals
-from lk_agents.cli.watch_paths import SourceFilter
+from lk_agents.cli.source_filter import SourceFilter
 from lk_agents.cli.watcher import Watcher, WatchPlan
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
@@ -110,7 +110,7 @@ async def test_a_job_that_starts_while_the_worker_stops_is_not_lost(tmp_path: Pa
     async with watching(tmp_path, "jobs = ['a']\nlate = ['b', 'c']\nstop_seconds = 2") as bench:
         await bench.change("")
 
-        await bench.until(lambda lines: "resumed a,b,c" in lines)
+        assert "resumed a,b,c" in await bench.until(lambda lines: "resumed a,b,c" in lines)
 
 
 async def test_jobs_of_a_worker_that_is_killed_go_on_with_the_next_save(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ async def test_jobs_of_a_worker_that_is_killed_go_on_with_the_next_save(tmp_path
         worker.wait(10)
         await bench.change("# saved")
 
-        await bench.until(lambda lines: "resumed a" in lines)
+        assert "stopped" not in await bench.until(lambda lines: "resumed a" in lines)
 
 
 async def test_x27_a_job_that_cannot_be_carried_over_does_not_end_the_talk(tmp_path: Path) -> None:
@@ -143,7 +143,8 @@ async def test_a_file_that_cannot_be_loaded_is_tried_again_at_the_next_save(tmp_
         await asyncio.sleep(1.0)
         await bench.change("jobs = []")
 
-        await bench.until(lambda lines: lines == ["started", "stopped", "started", "resumed a"])
+        expected = ["started", "stopped", "started", "resumed a"]
+        assert await bench.until(lambda lines: lines == expected) == expected
 
 
 async def test_a_stop_ends_the_worker_in_order(tmp_path: Path) -> None:

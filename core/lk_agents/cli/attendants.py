@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lk_agents.cli.reload_client import ReloadClient, inherited_socket
 from lk_agents.cli.signals import StopSignals
+from lk_agents.cli.watch_paths import editable_folders_of
 from lk_agents.foundation.log import logger
 from lk_agents.job.request import RunningJobInfo
 
@@ -39,6 +40,13 @@ class _Jobs:
         return {job.job_id: "the worker's log tells why" for job in jobs if job.job_id not in running}
 
 
+def _imported_plugins() -> list[str]:
+    """Return the packages of plugins; those that only an import registered are unknown to the watcher."""
+    from lk_agents.plugin import Plugin
+
+    return [plugin.package for plugin in Plugin.registered_plugins]
+
+
 class Carrier:
     """Talks to the watcher from the moment the worker has started.
 
@@ -60,6 +68,7 @@ class Carrier:
             _Jobs(worker),
             signals,
             stop_seconds=worker.config.options.shutdown_process_timeout + _STOP_MARGIN_SECONDS,
+            folders=[str(folder) for folder in editable_folders_of(_imported_plugins())],
             first_start=first_start,
         )
         worker.on("worker_started", self._start)

@@ -20,7 +20,15 @@ from typing import Any, Final, Literal, TextIO, TypeAlias
 from lk_agents.cli.redaction import Redactor
 from lk_agents.foundation.log import logger
 
-__all__ = ["JsonFormatter", "LogFormat", "TextFormatter", "is_terminal", "set_up_logging", "temporary_logging"]
+__all__ = [
+    "JsonFormatter",
+    "LogFormat",
+    "TextFormatter",
+    "is_terminal",
+    "level_plugin_loggers",
+    "set_up_logging",
+    "temporary_logging",
+]
 
 LogFormat: TypeAlias = Literal["json", "text"]
 
@@ -189,6 +197,21 @@ def set_up_logging(
     root.addHandler(handler)
     root.setLevel(number)
     return handler
+
+
+def level_plugin_loggers(level: str) -> None:
+    """Give plugins' loggers the level where they have none: those of today, and those registered later."""
+    from lk_agents.plugin import Plugin
+
+    number = logging.getLevelNamesMapping()[level.upper()]
+
+    def give(plugin: Plugin) -> None:
+        if plugin.logger is not None:
+            _level_if_unset((plugin.logger,), number)
+
+    for plugin in Plugin.registered_plugins:
+        give(plugin)
+    Plugin.emitter.on("plugin_registered", give)
 
 
 class _Temporary:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from lk_agents.cli.command import Invocation
 from lk_agents.cli.dev_server import choose_server, refuse_server_and_address
 from lk_agents.cli.loaded_plugins import load_plugins
-from lk_agents.cli.logging_setup import set_up_logging
+from lk_agents.cli.logging_setup import level_plugin_loggers, set_up_logging
 from lk_agents.cli.serve import FAILED, Ended, serve
 from lk_agents.cli.signals import StopSignals, end_now
 from lk_agents.foundation.log import logger
@@ -86,6 +86,7 @@ def run_worker(call: Invocation, launch: Launch) -> int:
     if launch.in_process:
         options = _in_threads(options)
     registry = load_plugins(options)
+    level_plugin_loggers(call.params["log_level"])
     session = _Session(call, launch, options, registry, _validated_zygote(options, registry, launch, settings))
     ended = session.run()
     if ended.forced:

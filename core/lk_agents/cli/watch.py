@@ -12,7 +12,8 @@ from lk_agents.cli.command import Invocation
 from lk_agents.cli.dev_server import choose_server, refuse_server_and_address
 from lk_agents.cli.logging_setup import set_up_logging
 from lk_agents.cli.signals import StopSignals
-from lk_agents.cli.watch_paths import SourceFilter, editable_folders
+from lk_agents.cli.source_filter import SourceFilter
+from lk_agents.cli.watch_paths import editable_folders
 from lk_agents.cli.watcher import Watcher, WatchPlan
 from lk_agents.foundation.log import logger
 from lk_agents.foundation.settings import Settings

@@ -1,4 +1,4 @@
-"""Which folders ``dev`` watches, and which of the changes in them count."""
+"""Which folders ``dev`` watches."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
-from watchfiles import Change, PythonFilter
-
 from lk_agents.foundation.log import logger
 
-__all__ = ["SourceFilter", "editable_folders", "without_nested"]
+__all__ = ["editable_folders", "editable_folders_of", "editable_root", "without_nested"]
 
 CORE_DISTRIBUTION = "lk-agents"
 
@@ -23,18 +21,6 @@ class _Installed(Protocol):
     """What is needed of an installed distribution."""
 
     def read_text(self, filename: Any, /) -> str | None: ...
-
-
-class SourceFilter(PythonFilter):
-    """Lets Python sources pass, and one env file."""
-
-    def __init__(self, env_file: Path | None = None) -> None:
-        super().__init__()
-        self._env_file = None if env_file is None else str(env_file.resolve())
-
-    def __call__(self, change: Change, path: str) -> bool:
-        """Whether the change of ``path`` counts."""
-        return path == self._env_file or super().__call__(change, path)
 
 
 def editable_folders() -> list[Path]:
@@ -54,6 +40,19 @@ def editable_folders() -> list[Path]:
     for entry_point in installed_entry_points():
         if entry_point.dist is not None:
             found += _folders_of(entry_point.dist, [entry_point.value.partition(":")[0].partition(".")[0]])
+    return found
+
+
+def editable_folders_of(packages: Iterable[str]) -> list[Path]:
+    """Return the same for packages whose distribution is called as they are."""
+    import importlib_metadata
+
+    found: list[Path] = []
+    for package in packages:
+        try:
+            found += _folders_of(importlib_metadata.distribution(package.replace(".", "-")), [package])
+        except importlib_metadata.PackageNotFoundError:
+            logger.debug("a plugin's distribution is not called as its package", extra={"package": package})
     return found
 
 
@@ -86,11 +85,9 @@ def _places(package: str) -> list[str]:
         spec = importlib.util.find_spec(package)
     except (ImportError, ValueError):
         return []
-    if spec is None:
+    if spec is None or spec.submodule_search_locations is None:  # a single module: its project's folder is watched
         return []
-    if spec.submodule_search_locations is not None:
-        return [str(Path(place).resolve()) for place in spec.submodule_search_locations]
-    return [] if spec.origin is None else [str(Path(spec.origin).resolve())]
+    return [str(Path(place).resolve()) for place in spec.submodule_search_locations]
 
 
 def without_nested(folders: Iterable[Path]) -> list[Path]:
