@@ -80,19 +80,9 @@ class Engine:
         self.outbox = Outbox()
         self.reports = JobReports(self.admission, self.outbox, release=self._release, lost=self._job_lost)
         self.pool = pool_factory(pool_config(config), self.reports)
-        self.dispatcher = Dispatcher(
-            config,
-            admission=self.admission,
-            outbox=self.outbox,
-            reports=self.reports,
-            pool=self.pool,
-            filter_request=plugins.filter_request,
-            worker_id=lambda: self.registration.worker_id,
-            limits=limits.dispatch,
-        )
-        self.sampler = LoadSampler(
-            plugins.registry, load_fnc=None if options.load_fnc is default_load_fnc else options.load_fnc
-        )
+        self.dispatcher = self._make_dispatcher()
+        load_fnc = None if options.load_fnc is default_load_fnc else options.load_fnc
+        self.sampler = LoadSampler(plugins.registry, load_fnc=load_fnc)
         self.status = StatusLoop(
             self.admission,
             self.outbox,
@@ -118,6 +108,18 @@ class Engine:
         self.health = HealthServer(config.host, config.port, self._health)
         self.serving: asyncio.Task[None] | None = None
         self._closing = AsyncExitStack()
+
+    def _make_dispatcher(self) -> Dispatcher:
+        return Dispatcher(
+            self._config,
+            admission=self.admission,
+            outbox=self.outbox,
+            reports=self.reports,
+            pool=self.pool,
+            filter_request=self._plugins.filter_request,
+            worker_id=lambda: self.registration.worker_id,
+            limits=self._limits.dispatch,
+        )
 
     async def start(self) -> None:
         """Start every part; if one fails, close those that run and raise its error."""

@@ -16,10 +16,13 @@ from lk_agents.foundation.log import logger
 if TYPE_CHECKING:
     from livekit.protocol.agent import WorkerMessage
 
-__all__ = ["CAPACITY", "Outbox", "Outgoing"]
+__all__ = ["CAPACITY", "JOB_CAPACITY", "Outbox", "Outgoing"]
 
 CAPACITY: Final = 128
-"""Messages of one kind that may wait; the oldest gives way."""
+"""Answers and wishes that may wait; the oldest gives way."""
+
+JOB_CAPACITY: Final = 1024
+"""Jobs whose status may wait: all that a machine can run, ending at once. The oldest gives way."""
 
 
 class Outgoing:
@@ -97,7 +100,7 @@ class Outbox:
         if (replaced := self._job_status.pop(job_id, None)) is not None:
             replaced.settle()
         self._job_status[job_id] = outgoing
-        if len(self._job_status) > CAPACITY:
+        if len(self._job_status) > JOB_CAPACITY:
             oldest = next(iter(self._job_status))
             logger.warning("a job's status is dropped: too many wait for the server", extra={"job_id": oldest})
             self._job_status.pop(oldest).settle()

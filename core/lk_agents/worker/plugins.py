@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Awaitable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Final
 
 from lk_agents.foundation.errors import PluginError
-from lk_agents.foundation.settings import Settings
 from lk_agents.utils.aio import cancel_and_wait
 
 if TYPE_CHECKING:
@@ -49,6 +47,7 @@ class WorkerPlugins:
             off the main thread.
         """
         self._registry = registry = self._given or self._own_registry()
+        self._register(registry)
         registry.decide_in_use(self._options.plugins)
         await self.tell_and_wait("lk_agents_worker_starting", worker=worker)
 
@@ -60,22 +59,24 @@ class WorkerPlugins:
 
     def _own_registry(self) -> PluginRegistry:
         from lk_agents.hooks.current import current_registry
-        from lk_agents.hooks.registry import PluginRegistry
 
-        if (current := current_registry()) is not None:
-            return current
-        if threading.current_thread() is not threading.main_thread():
+        return current_registry().branch()  # which plugins are in use is this worker's own decision
+
+    def _register(self, registry: PluginRegistry) -> None:
+        try:
+            registry.register_plugins()
+        except RuntimeError as error:
             raise PluginError(
-                "the worker runs off the main thread, where plugins cannot be loaded; load them on the main thread "
-                "before, and hand them over: Worker(options, registry=PluginRegistry.load(Settings.read()))"
-            )
-        return PluginRegistry.load(Settings.read())
+                f"the worker starts off the main thread, where plugins cannot be registered; before that, call "
+                f"lk_agents.hooks.current.current_registry().register_plugins() on the main thread ({error})"
+            ) from error
 
     async def filter_request(self, request: JobRequest) -> Reject | None:
         """Return the first refusal of a plugin, or None."""
         from lk_agents.hooks.invoke import first_refusal
 
-        return await first_refusal(self.registry, request)
+        hook, seconds = "lk_agents_filter_request", self._options.request_timeout
+        return await first_refusal(self.registry, hook, deadline_seconds=seconds, request=request)
 
     def tell(self, hook: str, *, after: Awaitable[None] | None = None, **arguments: Any) -> None:
         """Call an event's implementations in a task of their own, ``after`` something if it is given."""

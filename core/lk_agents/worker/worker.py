@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 from lk_agents.foundation.clock import wall_seconds
 from lk_agents.foundation.errors import ConfigError, LkAgentsError, WorkerClosedError, WorkerError
@@ -13,9 +13,11 @@ from lk_agents.foundation.log import DEV_LEVEL, logger
 from lk_agents.foundation.settings import Settings
 from lk_agents.foundation.version import __version__
 from lk_agents.job.request import RunningJobInfo
+from lk_agents.utils.aio.threads import call_in_thread
 from lk_agents.utils.events import EventEmitter
 from lk_agents.worker import protocol
 from lk_agents.worker.config import WorkerConfig, resolve
+from lk_agents.worker.connection import Link
 from lk_agents.worker.engine import Engine, PoolFactory, WorkerLimits
 from lk_agents.worker.plugins import WorkerPlugins
 from lk_agents.worker.registration import UNREGISTERED
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from lk_agents.hooks.records import WorkerInfo
     from lk_agents.hooks.registry import PluginRegistry
     from lk_agents.ipc.pool import JobPool, PoolConfig, PoolListener
+    from lk_agents.ipc.zygote import Zygote
     from lk_agents.worker.options import WorkerOptions
 
 __all__ = ["EventTypes", "Worker", "WorkerState"]
@@ -73,7 +76,7 @@ class Worker(EventEmitter[EventTypes]):
         devmode: bool = True,
         loop: asyncio.AbstractEventLoop | None = None,
         registry: PluginRegistry | None = None,
-        zygote: object | None = None,
+        zygote: Zygote | None = None,
         pool_factory: PoolFactory | None = None,
         limits: WorkerLimits | None = None,
     ) -> None:
@@ -100,6 +103,11 @@ class Worker(EventEmitter[EventTypes]):
     def state(self) -> WorkerState:
         """Where the worker is in its life."""
         return self._state
+
+    @property
+    def connected(self) -> bool:
+        """Whether the server knows the worker at this moment."""
+        return self._engine is not None and self._engine.connection.link is Link.REGISTERED
 
     @property
     def config(self) -> WorkerConfig:
@@ -268,7 +276,7 @@ class Worker(EventEmitter[EventTypes]):
         if self._loop is not None and self._loop is not asyncio.get_running_loop():
             raise WorkerError("the worker was made for another event loop; run it on that one, or leave loop out")
         self._state = WorkerState.STARTING
-        self._log_start()
+        await self._log_start()
         try:
             await self._plugins.open(self)
             with self._plugins.in_context():
@@ -302,10 +310,11 @@ class Worker(EventEmitter[EventTypes]):
     def _was_closed(self) -> bool:
         return self._state is WorkerState.CLOSING
 
-    def _log_start(self) -> None:
+    async def _log_start(self) -> None:
         from importlib.metadata import version
 
-        logger.info("starting worker", extra={"version": __version__, "rtc-version": version("livekit")})
+        media = await call_in_thread(lambda: version("livekit"), name="worker_version")  # it reads a file
+        logger.info("starting worker", extra={"version": __version__, "rtc-version": media})
         if name := self._config.options.agent_name:
             logger.info("explicit dispatch: the worker gets only jobs that name its agent", extra={"agent_name": name})
 
@@ -331,11 +340,10 @@ class Worker(EventEmitter[EventTypes]):
     def _build_pool(self, config: PoolConfig, listener: PoolListener) -> JobPool:
         from lk_agents.ipc import build_pool
 
-        pool: Any = build_pool(
+        return build_pool(
             config,
             listener,
             executor=self._config.executor,
             registry=self._plugins.registry,
             zygote=self._zygote,
         )
-        return pool  # type: ignore[no-any-return]
