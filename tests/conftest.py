@@ -44,10 +44,6 @@ NOT_OURS = {
 """Function and file of what never makes core code answerable."""
 
 MAY_BLOCK: dict[tuple[str, str], str] = {
-    (
-        "cli/worker_process.py",
-        "start",
-    ): "asyncio waits for the exec of a child; nothing else runs on the watcher's loop",
     ("ipc/zygote.py", "_write_all"): "it writes to memory that has the form of a file",
     ("ipc/zygote.py", "execute_zygote"): "waits for the exec of a child, as asyncio's own way to start one does",
 }
