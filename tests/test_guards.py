@@ -16,6 +16,10 @@ from lk_agents.foundation import clock
 from lk_agents.utils.hw import cgroup_memory
 
 
+def blocks() -> None:
+    time.sleep(0.001)
+
+
 async def test_core_code_that_blocks_the_loop_fails_where_it_stands(blocking_calls: Any) -> None:
     with pytest.raises(BlockingError, match=r"time\.sleep"):
         clock.sleep_blocking(0.001)
@@ -37,7 +41,7 @@ async def test_core_code_that_reads_files_on_the_loop_is_found(blocking_calls: A
 async def test_core_code_in_a_thread_may_block_and_so_may_a_test(blocking_calls: Any) -> None:
     await asyncio.to_thread(clock.sleep_blocking, 0.001)
     await asyncio.get_running_loop().run_in_executor(None, cgroup_memory)
-    time.sleep(0.001)
+    blocks()
 
     assert blocking_calls.found == []
     assert threading.current_thread() is threading.main_thread()
