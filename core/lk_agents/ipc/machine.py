@@ -161,18 +161,26 @@ def _running(executor: Executor, event: Event) -> Step | None:
             return _push(executor, now, _silence(executor))
         case ChannelLost():
             return _lost(executor, event)
+        case Progressed():
+            return executor, ()  # late: it came by the side channel, the end of the start by the other
     return None
 
 
 def _stopping(executor: Executor, event: Event) -> Step | None:
     match event:
-        case JobDone(at=now, outcome=outcome):
-            return _done(executor, now, outcome)
         case DeadlinePassed(at=now):
             return _climb(executor, now)
+        case StartFailure(error=error) if not executor.warm and not executor.fault:
+            return replace(executor, fault=error), ()  # the end of its channel was seen first
+        case Progressed() | BecameReady() | StartFailure():
+            return executor, ()  # late or repeated
+        case JobBegan() | JobEndBegan() | JobDone() if executor.job_id is None:
+            return None
+        case JobDone(at=now, outcome=outcome):
+            return _done(executor, now, outcome)
         case JobBegan() if not executor.begun:
             return replace(executor, begun=True), (ReportStarted(executor.job_id or ""),)
-        case JobBegan() | JobEndBegan() | Progressed() | BecameReady() | StartFailure():
+        case JobBegan() | JobEndBegan():
             return executor, ()  # late or repeated
         case StopAsked() | TerminationCame() | ChannelLost():
             return executor, ()  # it is ending already
@@ -285,8 +293,15 @@ def _climb(executor: Executor, now: float) -> Step:
         return _kill(executor, now)
     if executor.rung is Rung.DUMPED:
         return _with_deadline(replace(executor, rung=Rung.TERMINATED), now + TERMINATE_SECONDS, Terminate())
-    fault = executor.fault or f"did not end within {executor.limits.shutdown_seconds:g} s (shutdown_process_timeout)"
-    return _push(executor, now, fault)
+    return _push(executor, now, executor.fault or _slow_end(executor))
+
+
+def _slow_end(executor: Executor) -> str:
+    if executor.end_by == 0.0:  # nobody asked it to end
+        return "its channel ended, but it did not"
+    if executor.job_id is None:
+        return f"did not end within {IDLE_STOP_SECONDS:g} s, though it had no job"
+    return f"did not end within {executor.limits.shutdown_seconds:g} s (shutdown_process_timeout)"
 
 
 def _kill(executor: Executor, now: float) -> Step:

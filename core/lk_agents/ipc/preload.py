@@ -61,6 +61,7 @@ class Preloaded:
 
     native_threads: list[str] = field(default_factory=list)
     failed_imports: dict[str, str] = field(default_factory=dict)
+    modules: list[str] = field(default_factory=list)
 
 
 def preload(program: Program, *, without: Iterable[str] = ()) -> Preloaded:
@@ -70,8 +71,8 @@ def preload(program: Program, *, without: Iterable[str] = ()) -> Preloaded:
     :raises RefusedModuleError: a module opened a Python thread or a socket.
     """
     left_out = frozenset(without)
-    report = Preloaded()
-    for module in dict.fromkeys((*BASE_MODULES, *_named(program))):
+    report = Preloaded(modules=_named(program))
+    for module in dict.fromkeys((*BASE_MODULES, *report.modules)):
         if module not in left_out and module not in sys.modules:
             _import_watched(module, report)
     before = _open_things()
@@ -84,7 +85,7 @@ def import_missing(program: Program) -> None:
     """Import in this process what plugins name and no zygote could import before the fork."""
     if not program.has_plugins:
         return
-    for module in _named(program):
+    for module in _named(program) if program.modules is None else program.modules:
         if module not in sys.modules:
             try:
                 importlib.import_module(module)
@@ -142,6 +143,18 @@ def require_unused_media_sdk() -> None:
             "the media SDK (livekit.rtc) is already in use in the process that job processes are forked from; create "
             "rooms, audio sources, streams and resamplers in the entrypoint or in prewarm, not at module level"
         )
+
+
+def share_memory() -> None:
+    """Load in a worker's main process what its zygote needs anyway, and keep the garbage collector off it.
+
+    Both halves of a fork share a page until one writes to it: a zygote that imports much, or one full collection in
+    the worker, would end the sharing (measured: 75 MB for a worker, its zygote and three warm processes, against 92).
+    """
+    for module in BASE_MODULES:
+        importlib.import_module(module)
+    gc.collect()
+    gc.freeze()
 
 
 def freeze() -> None:

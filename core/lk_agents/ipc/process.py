@@ -173,8 +173,8 @@ class ZygoteLauncher:
             task.cancel()
         self._orphans.close()
         if self._zygote is not None:
-            self._zygote.close()
-            self._zygote = None
+            zygote, self._zygote = self._zygote, None
+            await zygote.aclose()
 
     def _forget(self, executor_id: int) -> None:
         self._children.pop(executor_id, None)

@@ -35,6 +35,7 @@ class Program:
     :param preload: False keeps a zygote from importing what plugins name.
     :param user_arguments: for ``JobProcess.user_arguments``; picklable.
     :param runners: what the inference process offers.
+    :param modules: what plugins name for preloading, where a zygote has asked them; None if nobody has.
     """
 
     entrypoint: Callable[..., Any]
@@ -43,6 +44,7 @@ class Program:
     preload: bool = True
     user_arguments: Any = None
     runners: Sequence[InferenceRunnerRecord] = ()
+    modules: Sequence[str] | None = None
 
     @functools.cached_property
     def has_plugins(self) -> bool:
@@ -74,14 +76,21 @@ class Program:
 
     @classmethod
     def unpickled(cls, data: bytes) -> Program:
-        """Load the program of a worker; the user's module has been prepared before (:func:`prepare_main`)."""
+        """Load the program of a worker; the user's module has been prepared before (:func:`prepare_main`).
+
+        The plugins introduce themselves to this process and become its own, so call it on the main thread.
+        """
+        from lk_agents.hooks.current import set_registry
         from lk_agents.hooks.registry import PluginRegistry
 
         parts = pickle.loads(data)  # noqa: S301  written by our own worker
+        registry = PluginRegistry.from_handoff(parts["plugins"])
+        set_registry(registry)
+        registry.register_plugins()
         return cls(
             entrypoint=parts["entrypoint_fnc"],
             prewarm=parts["prewarm_fnc"],
-            registry=PluginRegistry.from_handoff(parts["plugins"]),
+            registry=registry,
             preload=parts["preload"],
             user_arguments=parts["job_user_arguments"],
             runners=parts["inference runners"],

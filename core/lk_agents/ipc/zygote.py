@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import select
+import signal
 import socket
 import subprocess
 import sys
 import threading
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -30,7 +32,7 @@ from lk_agents.ipc.messages import (
     decode_from_zygote,
     encode,
 )
-from lk_agents.ipc.preload import require_unused_media_sdk
+from lk_agents.ipc.preload import require_unused_media_sdk, share_memory
 from lk_agents.ipc.program import Program, preparation
 from lk_agents.ipc.zygote_main import MAX_CONTROL_BYTES, ZygoteStart, exit_code_of, serve_zygote
 
@@ -40,6 +42,8 @@ _RUN: Final = "import sys; from lk_agents.ipc.zygote_main import main_executed; 
 _LOOK_SECONDS: Final = 0.5
 START_SILENCE_SECONDS: Final = 20.0
 """How long a zygote that is being forked may neither use the processor nor read before it counts as stuck."""
+END_SECONDS: Final = 2.0
+"""How long a zygote may take to end when its socket has; it has nothing to do but to exit."""
 
 
 def zygotes_work_here() -> bool:
@@ -68,6 +72,7 @@ class Zygote:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._on_message: Callable[[FromZygote, list[int]], None] | None = None
         self._on_end: Callable[[], None] | None = None
+        self._gone_event: asyncio.Event | None = None
 
     def watch(self, on_message: Callable[[FromZygote, list[int]], None], on_end: Callable[[], None]) -> None:
         """Hand on what it says, on the running loop, until it ends."""
@@ -111,6 +116,20 @@ class Zygote:
         self._control.close()
         self._reap()
 
+    async def aclose(self) -> None:
+        """Let it go and wait until it is gone, so that no zombie is left when the loop ends; kill it if it lingers."""
+        if self._pidfd >= 0:
+            self._gone_event = asyncio.Event()
+        self.close()
+        for last in (False, True):
+            if self._gone_event is None or self._gone_event.is_set():
+                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(END_SECONDS):
+                    await self._gone_event.wait()
+            if not last and self._pidfd >= 0:
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+
     def _readable(self) -> None:
         try:
             data, descriptors, _, _ = socket.recv_fds(self._control, MAX_CONTROL_BYTES, 1)
@@ -145,6 +164,8 @@ class Zygote:
         else:
             exit_code_of(pidfd, 0)
         os.close(pidfd)
+        if self._gone_event is not None:
+            self._gone_event.set()
 
 
 def fork_zygote(program: Program) -> Zygote | None:
@@ -165,6 +186,7 @@ def fork_zygote(program: Program) -> Zygote | None:
         names = sorted(thread.name for thread in threading.enumerate() if thread is not threading.main_thread())
         logger.warning("threads run at module level, so processes share less memory", extra={"threads": names})
         return None
+    share_memory()
     program.pickled()  # a zygote that is killed is replaced by an executed one: find out now whether that would work
     without: list[str] = []
     while True:
@@ -193,7 +215,10 @@ def _fork_once(program: Program, without: list[str]) -> Zygote:
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError, AttributeError):
             stream.flush()  # or the zygote would hold, and print, a copy
-    pid = os.fork()
+    with warnings.catch_warnings():
+        # Python 3.12 and newer warn of any thread, even OpenBLAS's, which numpy starts and which survives a fork
+        warnings.simplefilter("ignore", DeprecationWarning)
+        pid = os.fork()
     if pid == 0:
         ours.close()
         os.setsid()  # a terminal's Ctrl-C is for the worker

@@ -14,6 +14,7 @@ import socket
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final, NoReturn
 
 import msgspec
@@ -93,7 +94,8 @@ def serve_zygote(control: socket.socket, program: Program, *, without: list[str]
         _send(control, ZygoteFailed(error=text, traceback=traceback.format_exc()))
         os._exit(1)
     ready = ZygoteReady(native_threads=report.native_threads, failed_imports=report.failed_imports)
-    _serve(control, lambda: program, ready)
+    asked = replace(program, modules=report.modules)
+    _serve(control, lambda: asked, ready)
 
 
 def _serve(control: socket.socket, load: Callable[[], Program], ready: ZygoteReady | None = None) -> NoReturn:
