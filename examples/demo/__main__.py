@@ -3,6 +3,7 @@
 `python -m demo FILE` plays it with another agent than `echo_agent.py`.
 """
 
+import os
 import sys
 
 INTERRUPTED = 130
@@ -20,4 +21,8 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    sys.stdout.flush()
+    # Everything has been closed. The media library's threads may still call into an interpreter that takes itself
+    # apart, which aborts the process: so it does not take itself apart.
+    os._exit(code)

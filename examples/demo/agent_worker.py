@@ -9,9 +9,9 @@ import os
 import signal
 import sys
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 __all__ = ["AgentWorker", "AgentWorkerError"]
 
@@ -22,6 +22,11 @@ KEPT_LINES = 2000
 LONGEST_LINE = 1 << 20
 
 LogLine = Mapping[str, Any]
+Found = TypeVar("Found")
+
+REGISTERED = "the worker is registered"
+FULL = "the worker is full"
+AVAILABLE = "the worker takes jobs again"
 
 
 class AgentWorkerError(Exception):
@@ -71,10 +76,22 @@ class AgentWorker:
         :param what: what is waited for, for the error's text.
         :raises AgentWorkerError: the worker ended, or ``seconds`` passed.
         """
+        return await self._wait(what, lambda lines: next(filter(matches, lines), None), seconds=seconds)
+
+    async def wait_ready(self, *, seconds: float) -> None:
+        """Return when the worker is registered and takes jobs: on a busy machine it may be full at first.
+
+        :raises AgentWorkerError: the worker ended, or ``seconds`` passed.
+        """
+        await self.wait_logged("it was registered", lambda line: line.get("message") == REGISTERED, seconds=seconds)
+        await self._wait("it took jobs: this machine is too busy", _takes_jobs, seconds=seconds)
+
+    async def _wait(self, what: str, look: Callable[[Sequence[LogLine]], Found | None], *, seconds: float) -> Found:
+        """Return what ``look`` finds in the log, as soon as it finds something."""
         try:
             async with asyncio.timeout(seconds), self._changed:
                 while True:
-                    if found := next((line for line in self._lines if matches(line)), None):
+                    if found := look(self._lines):
                         return found
                     if self._ended:
                         code = await self._process.wait()
@@ -83,7 +100,7 @@ class AgentWorker:
                         )
                     await self._changed.wait()
         except TimeoutError:
-            raise AgentWorkerError(f"{what}: not within {seconds:g} s{self.last_lines()}") from None
+            raise AgentWorkerError(f"{seconds:g} s passed before {what}{self.last_lines()}") from None
 
     def last_lines(self, count: int = 15) -> str:
         """Return the end of the log, for an error's text."""
@@ -127,6 +144,11 @@ class AgentWorker:
         finally:
             reading.cancel()
             await asyncio.wait({reading})
+
+
+def _takes_jobs(lines: Sequence[LogLine]) -> bool:
+    """Return whether the worker has not said that it is full, or has taken it back."""
+    return next((line["message"] for line in reversed(lines) if line.get("message") in {FULL, AVAILABLE}), "") != FULL
 
 
 def _parsed(raw: bytes) -> LogLine:

@@ -22,7 +22,6 @@ ECHO_AGENT = HERE.parent / "echo_agent.py"
 ROOM = "demo"
 DEPARTURE_SECONDS = 2
 """The server closes the room so long after the caller has left it, if the agent has not ended its job by itself."""
-REGISTERED = "the worker is registered"
 TIMELINE = "job timeline"
 
 REGISTER_SECONDS = 20.0
@@ -63,7 +62,7 @@ async def play(say: Callable[[str], None], *, agent: Path = ECHO_AGENT) -> Resul
         async with LiveKitServer(ServerOptions(departure_timeout=DEPARTURE_SECONDS)) as server:
             say(f"starting a worker: lk-agents start {agent.parent.name}/{agent.name}")
             async with AgentWorker.running(agent, server.env()) as worker:
-                await worker.wait_logged("it was registered", _is(REGISTERED), seconds=REGISTER_SECONDS)
+                await worker.wait_ready(seconds=REGISTER_SECONDS)
                 await _call(server, worker, result, say)
                 say("ending the worker and the server")
             if worker.exit_code != 0:

@@ -6,6 +6,7 @@ of the test process, because the media library must not be started in a process 
 
 import asyncio
 import json
+import os
 import sys
 
 from livekit import rtc
@@ -41,4 +42,5 @@ async def visit(url: str, token: str) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(asyncio.run(visit(*sys.argv[1:3]))))
+    print(json.dumps(asyncio.run(visit(*sys.argv[1:3]))), flush=True)
+    os._exit(0)  # a late call of the media library into an interpreter that ends would abort the process

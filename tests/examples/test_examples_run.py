@@ -51,7 +51,7 @@ async def visit(server: LiveKitServer, room: str, *, identity: str = "ada", name
 
 async def test_hello_greets_whoever_comes(server: LiveKitServer) -> None:
     async with AgentWorker.running(EXAMPLES / "hello.py", server.env()) as worker:
-        await worker.wait_logged("registered", is_logged("the worker is registered"), seconds=20)
+        await worker.wait_ready(seconds=20)
         greeting = await visit(server, "any", name="Ada")
 
     assert greeting["text"] == "Hello, Ada!"
@@ -61,7 +61,7 @@ async def test_hello_greets_whoever_comes(server: LiveKitServer) -> None:
 
 async def test_the_concierge_comes_when_called_and_speaks_the_language_asked_for(server: LiveKitServer) -> None:
     async with AgentWorker.running(EXAMPLES / "concierge.py", server.env()) as worker:
-        await worker.wait_logged("registered", is_logged("the worker is registered"), seconds=20)
+        await worker.wait_ready(seconds=20)
         await dispatch(server, "lobby", language="fr")
         greeting = await visit(server, "lobby")
 
@@ -72,7 +72,7 @@ async def test_the_concierge_comes_when_called_and_speaks_the_language_asked_for
 
 async def test_the_concierge_refuses_a_language_that_it_does_not_speak(server: LiveKitServer) -> None:
     async with AgentWorker.running(EXAMPLES / "concierge.py", server.env()) as worker:
-        await worker.wait_logged("registered", is_logged("the worker is registered"), seconds=20)
+        await worker.wait_ready(seconds=20)
         await dispatch(server, "lobby", language="tlh")
         refused = await worker.wait_logged("refused", is_logged("a job is refused"), seconds=10)
 
