@@ -86,7 +86,9 @@ class TaskPool:
         cause = EndCause.PROCESS_LOST if lost else EndCause.SHUTDOWN if success else EndCause.RAISED
         outcome = JobOutcome(success=success, cause=cause, reason=reason, detail="stacks" if lost else "")
         self._note()
-        self._listener.job_ended(JobReport(spec=spec, outcome=outcome, lost=lost, exit_code=-9 if lost else 0))
+        self._listener.job_ended(
+            JobReport(spec=spec, outcome=outcome, lost=lost, exit_code=-9 if lost else 0, pid=4711)
+        )
 
     def stop_job(self, job_id: str, reason: str) -> bool:
         self.stopped.append((job_id, reason))
@@ -108,6 +110,8 @@ class TaskPool:
 
     def end_reported(self, job_id: str) -> None:
         self.reported.append(job_id)
+
+    def relieve_memory(self, reason: str) -> None: ...
 
     def set_idle_target(self, count: int) -> None: ...
 

@@ -151,7 +151,11 @@ async def test_a_half_open_socket_is_found_and_replaced(rig: Any, fast: Any) -> 
     first = rig.server.workers[0]
     first.stop_reading()
 
-    await rig.server.until(lambda: len(rig.server.connections) == 2 and worker.id != first.id, seconds=10)
+    await rig.server.until(lambda: len(rig.server.connections) == 2, seconds=10)
+    second = await rig.server.wait_worker()
+    await rig.until(lambda: worker.connected)
+    assert worker.id == rig.server.connections[1].id != first.id
+    assert second.registered
 
 
 async def test_a_quiet_server_that_answers_is_kept(rig: Any, fast: Any) -> None:

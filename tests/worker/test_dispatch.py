@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import Any
 
 import jwt
@@ -248,7 +247,9 @@ async def test_a_yes_after_the_deadline_is_an_error_and_stays_a_no(rig: Any) -> 
     raised: list[BaseException] = []
 
     async def request(req: Any) -> None:
-        time.sleep(0.3)  # blocks the loop, so that no timer could run
+        busy_until = asyncio.get_running_loop().time() + 0.3
+        while asyncio.get_running_loop().time() < busy_until:
+            pass
         try:
             await req.accept()
         except AlreadyAnsweredError as error:
@@ -285,12 +286,13 @@ async def test_a_handler_that_stops_waiting_does_not_take_the_job_with_it(rig: A
 
     await rig.start(request_fnc=request)
     rig.pool.submit_gate.clear()
-    await rig.server.dispatch("room")
+    dispatch = await rig.server.dispatch("room")
     await asyncio.sleep(0.2)
 
     rig.pool.submit_gate.set()
 
     await rig.until(lambda: rig.pool.specs)
+    assert [spec.job_id for spec in rig.pool.specs] == [dispatch.job.id]
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,7 @@ async def test_while_draining_terminations_and_ends_still_travel(rig: Any) -> No
 
     await draining
     await rig.server.until(lambda: rig.server.final_updates(job))
+    assert rig.pool.stopped == [(job, "the server ended the job")]
 
 
 async def test_draining_survives_a_reconnect(rig: Any) -> None:

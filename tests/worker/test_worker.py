@@ -260,7 +260,7 @@ async def test_a_lost_job_is_told_to_plugins(rig: Any) -> None:
     (record,) = lost
     assert (record.job_id, record.room_name, record.metadata) == (dispatch.job.id, "room", "order 7")
     assert (record.cause, record.reason, record.stacks) == ("process_lost", "killed by SIGKILL", "stacks")
-    assert record.worker_id == worker.id
+    assert (record.worker_id, record.pid, record.exit_code) == (worker.id, 4711, -9)
 
 
 async def test_a_termination_stops_the_job_however_often_it_comes(rig: Any) -> None:
@@ -308,10 +308,13 @@ async def test_x31_closing_does_not_wait_for_a_launch_that_cannot_happen(rig: An
 async def test_closing_does_not_wait_for_an_assignment(rig: Any) -> None:
     rig.server.faults = Faults(assignment_delay=None)
     worker = await rig.start()
-    await rig.server.dispatch("room")
+    dispatch = await rig.server.dispatch("room")
 
     async with asyncio.timeout(5):
         await worker.aclose()
+
+    assert dispatch.outcome == "not_assigned"
+    assert worker.state == "closed"
 
 
 async def test_a_question_that_is_open_when_the_worker_closes_is_refused(rig: Any) -> None:

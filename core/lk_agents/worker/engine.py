@@ -17,6 +17,7 @@ from lk_agents.worker.connection import Connection, ConnectionLimits, Link
 from lk_agents.worker.dispatch import Dispatcher, DispatchLimits
 from lk_agents.worker.health import HealthServer, HealthState
 from lk_agents.worker.load import LoadSampler
+from lk_agents.worker.memory_guard import MemoryGuard
 from lk_agents.worker.options import default_load_fnc
 from lk_agents.worker.outbox import Outbox
 from lk_agents.worker.registration import UNREGISTERED, Registration
@@ -73,16 +74,15 @@ class Engine:
         self._plugins = plugins
         self._limits = limits
         self._state = state
-        options = config.options
         self._idle = asyncio.Event()
         self._idle.set()
-        self.admission = Admission(options.max_jobs, self._slots_changed)
+        self.admission = Admission(config.options.max_jobs, self._slots_changed)
         self.outbox = Outbox()
         self.reports = JobReports(self.admission, self.outbox, release=self._release, lost=self._job_lost)
         self.pool = pool_factory(pool_config(config), self.reports)
         self.dispatcher = self._make_dispatcher()
-        load_fnc = None if options.load_fnc is default_load_fnc else options.load_fnc
-        self.sampler = LoadSampler(plugins.registry, load_fnc=load_fnc)
+        load_fnc = config.options.load_fnc
+        self.sampler = LoadSampler(plugins.registry, load_fnc=None if load_fnc is default_load_fnc else load_fnc)
         self.status = StatusLoop(
             self.admission,
             self.outbox,
@@ -105,6 +105,7 @@ class Engine:
             jobs_running=self._jobs_running,
             limits=limits.connection,
         )
+        self.memory_guard = MemoryGuard(self.pool.relieve_memory)
         self.health = HealthServer(config.host, config.port, self._health)
         self.serving: asyncio.Task[None] | None = None
         self._closing = AsyncExitStack()
@@ -186,6 +187,7 @@ class Engine:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.connection.run(), name="worker_connection")
                 group.create_task(self.status.run(), name="worker_status")
+                group.create_task(self.memory_guard.run(), name="worker_memory_guard")
         except ExceptionGroup as errors:
             failure = errors.exceptions[0]
             logger.error("the worker cannot go on", extra={"cause": str(failure)})
@@ -216,6 +218,7 @@ class Engine:
             reason=report.outcome.reason,
             exit_code=report.exit_code,
             stacks=report.outcome.detail,
+            pid=report.pid,
             agent_name=job.agent_name,
             worker_id=report.spec.worker_id,
             peak_pss_mb=report.peak_pss_mb,

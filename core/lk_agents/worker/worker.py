@@ -346,4 +346,6 @@ class Worker(EventEmitter[EventTypes]):
             executor=self._config.executor,
             registry=self._plugins.registry,
             zygote=self._zygote,
+            preload=self._config.options.preload_app,
+            with_credentials=self._config.options.job_credentials == "inherit",
         )
