@@ -7,6 +7,7 @@ they are written synchronously, from any thread, even while the child's event lo
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Any, Literal
 
 import msgspec
@@ -285,8 +286,30 @@ _from_zygote: msgspec.msgpack.Decoder[FromZygote] = msgspec.msgpack.Decoder(From
 
 
 def encode(message: ToChild | FromChild | ToZygote | FromZygote) -> bytes:
-    """Return the message as bytes; values that msgpack does not know are sent as their ``repr``."""
-    return _encoder.encode(message)
+    """Return the message as bytes; values that msgpack does not know are sent as their ``repr``.
+
+    Texts may come from anywhere (a file name in an error), so what UTF-8 has no bytes for is written out.
+    """
+    try:
+        return _encoder.encode(message)
+    except (UnicodeEncodeError, OverflowError):
+        return _encoder.encode(_sendable(message))
+
+
+def _sendable(value: Any) -> Any:
+    """Return the value with lone surrogates as escapes and integers beyond 64 bits as texts."""
+    if isinstance(value, msgspec.Struct):
+        fields = {name: _sendable(getattr(value, name)) for name in value.__struct_fields__}
+        return type(value)(**fields)
+    if isinstance(value, dict):
+        return {_sendable(key): _sendable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_sendable(item) for item in value]
+    if isinstance(value, str) and not isinstance(value, Enum):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return str(value)
+    return value
 
 
 def _decode(decoder: msgspec.msgpack.Decoder[Any], data: bytes, direction: str) -> Any:

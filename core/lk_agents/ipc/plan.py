@@ -10,6 +10,8 @@ __all__ = ["Census", "StartRecord", "starts_wanted", "surplus_idle"]
 FAILURES_UNTIL_BROKEN: Final = 3
 FIRST_DELAY_SECONDS: Final = 1.0
 LONGEST_DELAY_SECONDS: Final = 30.0
+DOUBLINGS: Final = 10
+"""More than it takes from the first delay to the longest; without a bound the power overflows after a day."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +64,7 @@ class StartRecord:
     def failed(self, why: str, now: float) -> StartRecord:
         """Return the record after one more failure."""
         count = self.failed_in_a_row + 1
-        over = count - FAILURES_UNTIL_BROKEN
+        over = min(count - FAILURES_UNTIL_BROKEN, DOUBLINGS)
         delay = min(FIRST_DELAY_SECONDS * 2.0**over, LONGEST_DELAY_SECONDS) if over >= 0 else 0.0
         return replace(self, failed_in_a_row=count, last_failure=why, resume_at=now + delay)
 
