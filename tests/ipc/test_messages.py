@@ -71,7 +71,7 @@ def _optional(hint: Any) -> bool:
 def _one(hint: Any) -> st.SearchStrategy[Any]:
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         return instances(hint)
-    return OF_TYPE.get(hint) or st.from_type(hint)
+    return OF_TYPE[hint] if hint in OF_TYPE else st.from_type(hint)
 
 
 @pytest.mark.parametrize(("kind", "decode"), KINDS)
