@@ -352,3 +352,12 @@ async def test_a_worker_loads_nothing_that_only_other_commands_need(bench: Bench
         assert await bench.until(lambda lines: len(lines) == 1) == [""]
         command.signal(signal.SIGTERM)
         await command.end()
+
+
+async def test_run_app_with_something_else_than_options_says_so(bench: Bench) -> None:
+    bench.write("cli.run_app(entry)")
+    async with bench.running("my_agent.py", "start") as command:
+        code, output = await command.end()
+
+    assert code == USAGE
+    assert "give it a WorkerOptions" in output

@@ -107,9 +107,17 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 def run_for(given: WorkerOptions) -> NoReturn:
     """Run the command that ``sys.argv`` names for a user's file; ends the process."""
     with _in_words(Redactor()):
-        options = chosen_options(given)
+        options = chosen_options(_checked(given))
     build_group(options).main(prog_name=f"python {Path(sys.argv[0]).name}")
     sys.exit(0)
+
+
+def _checked(given: object) -> WorkerOptions:
+    from lk_agents.worker.options import WorkerOptions
+
+    if not isinstance(given, WorkerOptions):
+        raise ConfigError(f"run_app was given {given!r}; give it a WorkerOptions")
+    return given
 
 
 def _print_version(ctx: click.Context, _: click.Parameter, value: bool) -> None:

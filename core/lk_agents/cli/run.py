@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from lk_agents.hooks.registry import PluginRegistry
     from lk_agents.ipc import JobPool, PoolConfig, PoolListener
     from lk_agents.ipc.zygote import Zygote
-    from lk_agents.worker.engine import PoolFactory
     from lk_agents.worker.options import WorkerOptions
+    from lk_agents.worker.worker import Worker
 
 __all__ = ["Launch", "run_worker", "with_connection"]
 
@@ -147,6 +147,7 @@ class _Session:
         self._registry = registry
         self._zygote = zygote
         self._signals = StopSignals()
+        self._worker: Worker | None = None
         self._carrier: Carrier | None = None
 
     def run(self) -> Ended:
@@ -173,12 +174,12 @@ class _Session:
             options = self._options
             if self._launch.server:
                 options = await self._with_server(around, options)
-            worker = Worker(
+            worker = self._worker = Worker(
                 options,
                 devmode=self._launch.devmode,
                 registry=self._registry,
                 zygote=self._zygote,
-                pool_factory=self._told_pool(options) if self._watched else None,
+                pool_factory=self._told_pool if self._watched else None,
             )
             self._attend(around, worker)
             return await serve(worker, self._signals, drain_seconds=self._launch.drain_seconds)
@@ -193,32 +194,28 @@ class _Session:
     def _watched(self) -> bool:
         return self._launch.reload_fd is not None and self._launch.reload_fd >= 0
 
-    def _told_pool(self, options: WorkerOptions) -> PoolFactory:
-        """Return what builds the same pool, with a listener that tells the watcher of every change of jobs."""
+    def _told_pool(self, config: PoolConfig, listener: PoolListener) -> JobPool:
+        """Build the same pool as the worker would, with a listener that tells the watcher of every change of jobs."""
         from lk_agents.cli.attendants import TellingListener
         from lk_agents.ipc import build_pool
-        from lk_agents.worker.config import resolve
 
-        executor = resolve(options, Settings.read(), devmode=self._launch.devmode).executor
-
-        def build(config: PoolConfig, listener: PoolListener) -> JobPool:
-            return build_pool(
-                config,
-                TellingListener(listener, self._tell_watcher),
-                executor=executor,
-                registry=self._registry,
-                zygote=self._zygote,
-                preload=options.preload_app,
-                with_credentials=options.job_credentials == "inherit",
-            )
-
-        return build
+        assert self._worker is not None, "a worker builds its pool when it runs"
+        decided = self._worker.config
+        return build_pool(
+            config,
+            TellingListener(listener, self._tell_watcher),
+            executor=decided.executor,
+            registry=self._registry,
+            zygote=self._zygote,
+            preload=decided.options.preload_app,
+            with_credentials=decided.options.job_credentials == "inherit",
+        )
 
     def _tell_watcher(self) -> None:
         if self._carrier is not None:
             self._carrier.client.jobs_changed()
 
-    def _attend(self, around: AsyncExitStack, worker: Any) -> None:
+    def _attend(self, around: AsyncExitStack, worker: Worker) -> None:
         """Connect the worker to its watcher and to the room of ``connect``, as far as there are any."""
         from lk_agents.cli.attendants import Carrier, RoomCaller
 
