@@ -5,17 +5,23 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Final
+from weakref import WeakKeyDictionary
 
 from lk_agents.foundation.errors import PluginError
 from lk_agents.foundation.log import logger
-from lk_agents.hooks.invoke import collect
+from lk_agents.hooks.invoke import Result, collect
 from lk_agents.hooks.records import InferenceRunnerRecord
 
 if TYPE_CHECKING:
     from lk_agents.hooks.registry import PluginRegistry
 
 __all__ = ["_InferenceRunner", "all_runners"]
+
+_offered: Final[WeakKeyDictionary[PluginRegistry, tuple[frozenset[str], Sequence[Result[object]]]]] = (
+    WeakKeyDictionary()
+)
+"""What plugins offered, by registry and plugins in use: a zygote and the pool around it ask for one worker."""
 
 
 class _InferenceRunner(ABC):
@@ -63,7 +69,7 @@ def all_runners(registry: PluginRegistry) -> Sequence[InferenceRunnerRecord]:
         method: (f"the class {runner.__qualname__}", InferenceRunnerRecord(method, runner))
         for method, runner in _InferenceRunner.registered_runners.items()
     }
-    for result in collect(registry, "lk_agents_register_inference_runners"):
+    for result in _offers(registry):
         record, offered_by = result.value, f"the plugin {result.plugin!r}"
         if not isinstance(record, InferenceRunnerRecord):
             logger.error(
@@ -78,3 +84,12 @@ def all_runners(registry: PluginRegistry) -> Sequence[InferenceRunnerRecord]:
             )
         found[record.method] = (offered_by, record)
     return tuple(record for _, record in found.values())
+
+
+def _offers(registry: PluginRegistry) -> Sequence[Result[object]]:
+    """Ask the plugins, once for each decision which of them are in use."""
+    in_use, found = _offered.get(registry, (None, ()))
+    if in_use != registry.in_use:
+        found = collect(registry, "lk_agents_register_inference_runners")
+        _offered[registry] = (registry.in_use, found)
+    return found

@@ -1,0 +1,1 @@
+"""What the plugin has preloaded: no user imports it."""

@@ -1,0 +1,3 @@
+"""What users import: it puts the plugin in use."""
+
+VOICE = "acme"

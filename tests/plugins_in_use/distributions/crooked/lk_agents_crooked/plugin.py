@@ -1,0 +1,3 @@
+"""Cannot be loaded."""
+
+raise RuntimeError("the licence of crooked has run out")
