@@ -1,0 +1,68 @@
+"""Each kind of executor runs a real job; one that dies is told of."""
+
+from __future__ import annotations
+
+import os
+
+import psutil
+import pytest
+from tests.e2e import agents
+from tests.e2e.stage import Stage
+
+import lk_agents
+from lk_agents.hooks.records import JobLost
+from lk_agents.job.process import JobExecutorType
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
+
+
+class Bystander:
+    """A plugin that notes which jobs were lost."""
+
+    def __init__(self) -> None:
+        self.lost: list[JobLost] = []
+
+    @lk_agents.hookimpl
+    def lk_agents_job_lost(self, record: JobLost) -> None:
+        self.lost.append(record)
+
+
+@pytest.mark.usefixtures("resource_tracker")
+@pytest.mark.parametrize("kind", [JobExecutorType.PROCESS, JobExecutorType.SPAWN])
+async def test_a_job_runs_in_a_process_of_its_own(stage: Stage, kind: JobExecutorType) -> None:
+    job = await stage.begin(agents.obedient, job_executor_type=kind)
+    assert job["pid"] != os.getpid()
+
+    await stage.order(job, "shutdown")
+
+    assert await stage.end(job) == ("JS_SUCCESS", "")
+    await stage.room_empties(job)
+
+
+async def test_a_closed_worker_has_left_no_process_behind(stage: Stage) -> None:
+    before = {child.pid for child in psutil.Process().children(recursive=True)}
+    await stage.begin(agents.obedient, num_idle_processes=1)
+
+    await stage.bench.aclose()
+
+    assert {child.pid for child in psutil.Process().children(recursive=True)} == before
+
+
+async def test_a_job_whose_process_was_killed_is_told_as_failed_and_the_next_one_runs(stage: Stage) -> None:
+    bystander, agent = Bystander(), stage.office.name("agent")
+    worker = await stage.start(agents.obedient, agent, plugins=[bystander])
+    job = await stage.dispatch(agent, metadata="what the pager needs")
+
+    await stage.order(job, "die")
+
+    status, error = await stage.end(job)
+    assert status == "JS_FAILED"
+    assert "SIGKILL" in error
+    (lost,) = bystander.lost
+    assert (lost.job_id, lost.room_name, lost.metadata) == (job["job"], job["room"], "what the pager needs")
+    assert (lost.cause, lost.exit_code, lost.agent_name) == ("process_lost", -9, agent)
+    assert not stage.journal.of("callback")
+
+    following = await stage.dispatch(agent)
+    assert following["worker"] == worker.id
+    assert following["pid"] != job["pid"]
