@@ -119,6 +119,7 @@ def _validated_zygote(
 
 def _fork_zygote(options: WorkerOptions, registry: PluginRegistry) -> Zygote | None:
     """Fork, before any loop or thread, the process that jobs are forked from. The one place that does so."""
+    import lk_agents.worker.worker  # noqa: F401  what this process needs is loaded before the fork: it stays shared
     from lk_agents.ipc import PoolConfig, build_program
     from lk_agents.ipc.zygote import fork_zygote
 
