@@ -12,10 +12,12 @@ import pytest
 from livekit.protocol.agent import Job, JobStatus
 
 from lk_agents.foundation.errors import ConfigError, PluginError, RegistrationError, WorkerClosedError, WorkerError
+from lk_agents.foundation.settings import Settings
 from lk_agents.hooks.markers import hookimpl
+from lk_agents.hooks.registry import PluginRegistry
 from lk_agents.job.request import JobAcceptArguments, RunningJobInfo
 from lk_agents.testing.server import FakeLiveKitServer, Faults
-from lk_agents.worker.options import WorkerOptions
+from lk_agents.worker.options import JobExecutorType, WorkerOptions
 from lk_agents.worker.worker import Worker
 
 
@@ -114,13 +116,10 @@ async def test_a_worker_made_for_another_loop_says_so(rig: Any) -> None:
     other.close()
 
 
-def test_a_worker_runs_off_the_main_thread(tmp_path: Any) -> None:
+def test_a_worker_runs_off_the_main_thread() -> None:
     outcomes: list[Any] = []
 
     async def embed() -> None:
-        from lk_agents.foundation.settings import Settings
-        from lk_agents.hooks.registry import PluginRegistry
-
         async with FakeLiveKitServer() as server:
             options = WorkerOptions(entrypoint, ws_url=server.url, api_key=server.api_key, api_secret=server.api_secret)
             registry = PluginRegistry.load(Settings(), entry_points=())
@@ -133,6 +132,79 @@ def test_a_worker_runs_off_the_main_thread(tmp_path: Any) -> None:
     thread.join(timeout=15)
 
     assert outcomes == ["assigned"]
+
+
+def test_off_the_main_thread_plugins_must_have_been_registered_before() -> None:
+    raised: list[BaseException] = []
+
+    class Introduced:
+        @hookimpl
+        def lk_agents_register_plugin(self) -> Any:
+            return None
+
+    async def embed() -> None:
+        registry = PluginRegistry.load(Settings(), entry_points=())
+        registry.add_own(Introduced(), name="introduced")
+        options = WorkerOptions(entrypoint, api_key="k", api_secret="s")
+        try:
+            await Worker(options, registry=registry, pool_factory=_pool_factory()).run()
+        except PluginError as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=lambda: asyncio.run(embed()))
+    thread.start()
+    thread.join(timeout=15)
+
+    assert "introduced" in str(raised[0])
+    assert "on the main thread" in str(raised[0])
+
+
+async def test_x22_a_callback_for_once_gets_what_it_takes_and_can_be_taken_off(rig: Any) -> None:
+    heard: list[str] = []
+
+    def first(worker_id: str) -> None:
+        heard.append(worker_id)
+
+    def never() -> None:
+        heard.append("never")
+
+    worker = rig.make()
+    worker.once("worker_registered", first)
+    worker.once("worker_registered", never)
+    worker.off("worker_registered", never)
+    await rig.stack.enter_async_context(worker)
+    rig.server.workers[0].drop()
+    await rig.server.until(lambda: len(rig.server.connections) == 2, seconds=10)
+    await rig.until(lambda: worker.connected)
+
+    assert heard == [rig.server.connections[0].id]
+
+
+async def test_x23_a_worker_leaves_asyncio_as_it_is(rig: Any) -> None:
+    before = asyncio.events.Handle._run
+
+    await rig.start()
+
+    assert asyncio.events.Handle._run is before
+
+
+async def test_explicit_dispatch_is_said_at_the_start(rig: Any, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", logger="lk_agents")
+
+    await rig.start(agent_name="clerk")
+
+    (record,) = [record for record in caplog.records if record.message.startswith("explicit dispatch")]
+    assert vars(record)["agent_name"] == "clerk"
+
+
+async def test_the_real_pool_runs_a_job_and_tells_its_end(rig: Any) -> None:
+    options = rig.options(job_executor_type=JobExecutorType.THREAD)
+    async with Worker(options, registry=rig.registry):
+        dispatch = await rig.server.dispatch("room")
+        await rig.server.until(lambda: rig.server.final_updates(dispatch.job.id), seconds=15)
+
+    updates = rig.server.job_updates(dispatch.job.id)
+    assert [update.status for update in updates] == [JobStatus.JS_RUNNING, JobStatus.JS_SUCCESS]
 
 
 def _pool_factory() -> Any:
@@ -328,6 +400,29 @@ async def test_a_question_that_is_open_when_the_worker_closes_is_refused(rig: An
     await worker.aclose()
 
     assert (await asking).outcome == "refused"
+
+
+async def test_a_request_function_that_ignores_its_cancellation_does_not_hold_the_worker(rig: Any) -> None:
+    go_on = asyncio.Event()
+    waits: list[int] = []
+
+    async def request(req: Any) -> None:
+        await req.reject()
+        while not go_on.is_set():
+            waits.append(1)
+            try:
+                await go_on.wait()
+            except asyncio.CancelledError:
+                continue
+
+    worker = await rig.start(request_fnc=request)
+    await rig.server.dispatch("room")
+
+    async with asyncio.timeout(10):
+        await worker.aclose()
+
+    assert len(waits) == 2
+    go_on.set()
 
 
 async def test_closing_without_a_server_is_bounded(rig: Any, fast: Any) -> None:

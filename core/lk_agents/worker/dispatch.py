@@ -18,7 +18,6 @@ from lk_agents.foundation.errors import AlreadyAnsweredError, AssignmentTimeoutE
 from lk_agents.foundation.log import logger
 from lk_agents.job.request import JobAcceptArguments, JobRequest
 from lk_agents.job.spec import AcceptArguments, Credentials, JobSpec
-from lk_agents.utils.aio import cancel_and_wait
 from lk_agents.worker import protocol
 from lk_agents.worker.admission import Admission, Slot
 
@@ -45,10 +44,12 @@ class DispatchLimits:
 
     :param assignment: from yes to the assignment; the server sends it at once or never.
     :param launch: from the assignment to a process that has the job; covers a cold start with prewarm.
+    :param cancel: what ``request_fnc`` may still take when it is cancelled because the worker closes.
     """
 
     assignment: float = ASSIGNMENT_TIMEOUT
     launch: float = 60.0
+    cancel: float = 2.0
 
 
 class _Offer:
@@ -322,9 +323,14 @@ class Dispatcher:
                     offer.asking.cancel()
 
     async def aclose(self) -> None:
-        """End all tasks; jobs that no process has yet are reported as failed."""
+        """End all tasks, within seconds; jobs that no process has yet are reported as failed."""
         self.refuse_open("the worker is closing")
-        await cancel_and_wait(*self._tasks)
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            _, stubborn = await asyncio.wait(self._tasks, timeout=self._limits.cancel)
+            for task in stubborn:
+                logger.error("a task ignores its cancellation and is given up", extra={"task": task.get_name()})
 
 
 def _has_result(future: asyncio.Future[Any]) -> bool:
