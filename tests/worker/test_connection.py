@@ -98,7 +98,7 @@ async def test_a_refusal_of_the_key_with_a_job_running_is_borne(rig: Any, fast: 
     await rig.until(lambda: rig.pool.specs)
     rig.server.faults = Faults(refuse_status=401)
     rig.server.workers[0].drop()
-    await rig.server.until(lambda: len(rig.server.attempts) >= 3, seconds=10)
+    await rig.server.until(lambda: len(rig.server.attempts) >= 2, seconds=10)
     assert worker.state == "running"
 
     rig.server.faults = Faults()
