@@ -11,7 +11,7 @@ from typing import Any
 
 from tests.e2e.journal import SOON
 
-COMPONENTS = ("livekit.agents", "livekit.room", "livekit.api")
+COMPONENTS = ("livekit", "livekit.agents", "livekit.room", "livekit.api")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class ServerLog:
     def note(self, text: str) -> None:
         """Take a line of the server."""
         parts = text.rstrip("\n").split("\t")
-        if len(parts) < 5 or not parts[2].startswith(COMPONENTS):
+        if len(parts) < 5 or parts[2] not in COMPONENTS:
             return
         try:
             fields = json.loads(parts[5]) if len(parts) > 5 else {}

@@ -16,6 +16,9 @@ from lk_agents.worker.worker import Worker
 ORDER_SECONDS = 0.3
 """After which an order is repeated: what is sent before the agent's data channel is open is lost."""
 
+GIVEN_UP = "failed to send job request"
+"""What the server says of a dispatch that leaves the room without an agent."""
+
 Entrypoint = Callable[..., Awaitable[None]]
 
 
@@ -68,3 +71,7 @@ class Stage:
     async def room_empties(self, job: Entry, seconds: float = SOON) -> None:
         """Wait until nobody is in the job's room."""
         await self.office.until_participants(job["room"], lambda found: not found, seconds)
+
+    async def nobody_took(self, agent: str, count: int = 1) -> None:
+        """Wait until the server has given up finding a worker of that name so often in all."""
+        await self.log.until(lambda: len(self.log.of(GIVEN_UP, agentName=agent)) >= count)
