@@ -70,8 +70,17 @@ def test_one_success_forgets_all_failures() -> None:
     for _ in range(5):
         record = record.failed("x", now=1.0)
 
-    assert record.succeeded() == StartRecord()
-    assert not record.succeeded().broken
+    assert record.broken
+    assert record.warm() == StartRecord()
+
+
+def test_one_that_fails_after_it_was_warm_is_forgotten_only_when_another_proves_lighter() -> None:
+    record = StartRecord()
+    for _ in range(3):
+        record = record.warm().failed("uses 400 MB", now=1.0, late=True)
+
+    assert record.warm().broken
+    assert record.weighed() == StartRecord()
 
 
 @pytest.mark.parametrize("count", [3, 60, 2000])

@@ -10,7 +10,7 @@ from lk_agents.foundation.log import logger
 from lk_agents.ipc import records as m
 from lk_agents.ipc.entries import Entry, PooledJob
 from lk_agents.ipc.inbox import Inbox
-from lk_agents.ipc.messages import Role, StartJob, Stop, Terminated
+from lk_agents.ipc.messages import StartJob, Stop, Terminated
 from lk_agents.ipc.pool import JobReport, PoolListener
 
 __all__ = ["CommandHands"]
@@ -28,7 +28,7 @@ class CommandHands:
         inbox: Inbox,
         listener: PoolListener,
         requeue: Callable[[PooledJob, str], None],
-        start_failed: Callable[[Role, str], None],
+        start_failed: Callable[[Entry, str], None],
     ) -> None:
         self._inbox = inbox
         self._listener = listener
@@ -75,7 +75,7 @@ class CommandHands:
                     logger.error(
                         "stacks of a process that did not start", extra={**entry.log_fields(), "stacks": stacks}
                     )
-                self._start_failed(entry.role, why)
+                self._start_failed(entry, why)
             case m.WarnMemory(pss_mb=pss_mb):
                 logger.warning("a process uses much memory", extra={**entry.log_fields(), "pss_mb": round(pss_mb)})
             case m.GiveUp():

@@ -50,24 +50,30 @@ class StartRecord:
 
     :param last_failure: why the last one failed.
     :param resume_at: monotonic time before which nothing is started.
+    :param late: it failed after it had become warm (it used too much memory), so becoming warm is no success yet.
     """
 
     failed_in_a_row: int = 0
     last_failure: str = ""
     resume_at: float = 0.0
+    late: bool = False
 
     @property
     def broken(self) -> bool:
         """Whether starting executors counts as broken."""
         return self.failed_in_a_row >= FAILURES_UNTIL_BROKEN
 
-    def failed(self, why: str, now: float) -> StartRecord:
+    def failed(self, why: str, now: float, *, late: bool = False) -> StartRecord:
         """Return the record after one more failure."""
         count = self.failed_in_a_row + 1
         over = min(count - FAILURES_UNTIL_BROKEN, DOUBLINGS)
         delay = min(FIRST_DELAY_SECONDS * 2.0**over, LONGEST_DELAY_SECONDS) if over >= 0 else 0.0
-        return replace(self, failed_in_a_row=count, last_failure=why, resume_at=now + delay)
+        return replace(self, failed_in_a_row=count, last_failure=why, resume_at=now + delay, late=late)
 
-    def succeeded(self) -> StartRecord:
-        """Return the record after a success."""
+    def warm(self) -> StartRecord:
+        """Return the record after one became warm."""
+        return self if self.late else StartRecord()
+
+    def weighed(self) -> StartRecord:
+        """Return the record after a warm one was found to be within its memory limit."""
         return StartRecord()

@@ -20,10 +20,20 @@ from lk_agents.ipc.messages import Initialize, Role
 from lk_agents.ipc.plan import Census, StartRecord, starts_wanted, surplus_idle
 from lk_agents.ipc.pool import PoolConfig
 
-__all__ = ["Stock"]
+__all__ = ["Stock", "limits_of"]
 
 BEAT_SECONDS: Final = 2.5
 AT_ONCE_AT_LEAST: Final = 4
+
+
+def limits_of(config: PoolConfig) -> m.Limits:
+    """Return the limits of each executor of such a pool."""
+    return m.Limits(
+        start_silence_seconds=config.start_silence_seconds,
+        shutdown_seconds=config.shutdown_seconds,
+        memory_warn_mb=config.memory_warn_mb,
+        memory_limit_mb=config.memory_limit_mb,
+    )
 
 
 class Stock:
@@ -43,6 +53,7 @@ class Stock:
         waiting: Sequence[PooledJob],
         inbox: Inbox,
         *,
+        limits: m.Limits,
         at_once: int | None,
     ) -> None:
         self.idle_target = config.idle_target
@@ -52,12 +63,7 @@ class Stock:
         self._waiting = waiting
         self._inbox = inbox
         self._at_once = at_once or max(AT_ONCE_AT_LEAST, os.cpu_count() or 1)
-        self._limits = m.Limits(
-            start_silence_seconds=config.start_silence_seconds,
-            shutdown_seconds=config.shutdown_seconds,
-            memory_warn_mb=config.memory_warn_mb,
-            memory_limit_mb=config.memory_limit_mb,
-        )
+        self._limits = limits
         self._starts: dict[Role, StartRecord] = {"job": StartRecord(), "inference": StartRecord()}
         self._next_id = 1
         self._resume: asyncio.TimerHandle | None = None
@@ -70,13 +76,18 @@ class Stock:
         """Start what is missing, as far as that may be done now."""
         now = monotonic()
         has_inference = any(entry.role == "inference" for entry in self._entries.values())
-        wanted: dict[Role, int] = {"job": starts_wanted(self._census())}
+        wanted: dict[Role, int] = {"job": starts_wanted(self._census()) or self._trial()}
         if "inference" in self._launchers:
             wanted["inference"] = 0 if has_inference else 1
         for role, count in wanted.items():
             if count and self._launchers[role].ready and self._may_start(role, now):
                 for _ in range(count):
                     self._launch(role, now)
+
+    def _trial(self) -> int:
+        """Start one that nobody wants while starting is broken: else it would stay so where none are kept warm."""
+        census, record = self._census(), self._starts["job"]
+        return 1 if record.broken and not (record.late or census.starting or census.idle) else 0
 
     def surplus(self) -> Sequence[Entry]:
         """Return the warm executors that are more than wanted: the youngest."""
@@ -85,12 +96,17 @@ class Stock:
 
     def started(self, role: Role) -> None:
         """Note that one got warm."""
-        self._starts[role] = self._starts[role].succeeded()
+        self._starts[role] = self._starts[role].warm()
 
-    def start_failed(self, role: Role, why: str) -> None:
-        """Note that one did not."""
-        now = monotonic()
-        self._starts[role] = record = self._starts[role].failed(why, now)
+    def weighed(self, entry: Entry) -> None:
+        """Note that one told its weight: if it may go on, it is within its memory limit."""
+        if entry.phase in (m.Phase.IDLE, m.Phase.RUNNING):
+            self._starts[entry.role] = self._starts[entry.role].weighed()
+
+    def start_failed(self, entry: Entry, why: str) -> None:
+        """Note that one did not, or that it used too much memory as soon as it was."""
+        now, role = monotonic(), entry.role
+        self._starts[role] = record = self._starts[role].failed(why, now, late=entry.executor.warm)
         fields = {"role": role, "failures": record.failed_in_a_row, "error": why}
         if record.broken:
             next_try = round(record.resume_at - now, 1)
@@ -122,17 +138,18 @@ class Stock:
         )
 
     def close(self) -> None:
-        """Start nothing more."""
+        """Look no more by itself."""
         if self._resume is not None:
             self._resume.cancel()
+            self._resume = None
 
     def _census(self) -> Census:
-        mine = [entry.phase for entry in self._entries.values() if entry.role == "job"]
+        mine = [entry.executor for entry in self._entries.values() if entry.role == "job"]
         return Census(
             idle_target=self.idle_target,
             waiting=len(self._waiting),
-            starting=mine.count(m.Phase.STARTING),
-            idle=mine.count(m.Phase.IDLE),
+            starting=sum(executor.phase is m.Phase.STARTING or _failing(executor) for executor in mine),
+            idle=sum(executor.phase is m.Phase.IDLE for executor in mine),
             at_once=self._at_once,
         )
 
@@ -141,8 +158,10 @@ class Stock:
         record = self._starts[role]
         if now >= record.resume_at:
             return True
-        if self._resume is None:
-            self._resume = asyncio.get_running_loop().call_later(record.resume_at - now, self._resumed)
+        loop = asyncio.get_running_loop()
+        if self._resume is None or self._resume.when() > loop.time() + (record.resume_at - now):
+            self.close()  # the other role's turn would come later
+            self._resume = loop.call_later(record.resume_at - now, self._resumed)
         return False
 
     def _resumed(self) -> None:
@@ -164,3 +183,12 @@ class Stock:
         executor = m.Executor(limits=self._limits, started_at=now, start_phase_at=now)
         self._entries[executor_id] = entry = Entry(executor_id, role, executor, self._launchers[role].launch(init))
         entry.set_deadline(now + silence, 0, self._inbox.post)
+
+
+def _failing(executor: m.Executor) -> bool:
+    """Whether its start has failed and does not count as failed before it has ended, which takes a moment.
+
+    Until then nothing takes its place, or many would fail before the third failure stops them.
+    """
+    unasked = not (executor.warm or executor.unwanted)
+    return executor.phase is m.Phase.STOPPING and unasked and executor.rung is m.Rung.ASKED

@@ -27,7 +27,7 @@ from lk_agents.ipc.machine import step
 from lk_agents.ipc.messages import EndReported, InferenceAsk, PermitGranted, Role
 from lk_agents.ipc.permits import PermitDesk
 from lk_agents.ipc.pool import PoolConfig, PoolListener, PoolSnapshot
-from lk_agents.ipc.stock import Stock
+from lk_agents.ipc.stock import Stock, limits_of
 from lk_agents.job.spec import EndCause, JobSpec
 
 __all__ = ["Supervisor"]
@@ -44,6 +44,7 @@ class Supervisor:
 
     :param inference_launcher: starts the inference process; may be the same launcher; None for no such process.
     :param start_at_once: how many executors may be starting at the same time.
+    :param limits: used instead of those that follow from ``config``.
     """
 
     def __init__(
@@ -54,13 +55,15 @@ class Supervisor:
         *,
         inference_launcher: Launcher | None = None,
         start_at_once: int | None = None,
+        limits: m.Limits | None = None,
     ) -> None:
         launchers: dict[Role, Launcher] = {"job": launcher}
         if inference_launcher is not None:
             launchers["inference"] = inference_launcher
         self._launchers = tuple(dict.fromkeys(launchers.values()))
         self._listener = listener
-        self._shutdown_seconds = config.shutdown_seconds
+        limits = limits or limits_of(config)
+        self._shutdown_seconds = limits.shutdown_seconds
         self._entries: dict[int, Entry] = {}
         self._waiting: deque[PooledJob] = deque()
         self._closing: str | None = None
@@ -76,7 +79,9 @@ class Supervisor:
         self._desk.exists = inference_launcher is not None
         self._permits = PermitDesk(os.cpu_count() or 1, self._grant_permit)
         self._inbox = Inbox(self._entries, self._permits, self._desk)
-        self._stock = Stock(config, launchers, self._entries, self._waiting, self._inbox, at_once=start_at_once)
+        self._stock = Stock(
+            config, launchers, self._entries, self._waiting, self._inbox, limits=limits, at_once=start_at_once
+        )
         self._hands = CommandHands(self._inbox, listener, self._requeue, self._stock.start_failed)
 
     # --- JobPool
@@ -188,6 +193,12 @@ class Supervisor:
             entry.executor, commands = step(entry.executor, m.ChannelLost(at=event.at, error=str(error)))
         for command in commands:
             self._hands.carry_out(entry, command)
+        if (
+            isinstance(event, m.BeatHeard)
+            and event.pss_mb is not None
+            and entry.phase in (m.Phase.IDLE, m.Phase.RUNNING)
+        ):
+            self._stock.weighed(entry.role)
         if before is not entry.phase:
             self._phase_changed(entry, before)
 
@@ -199,7 +210,7 @@ class Supervisor:
             if inference:
                 self._desk.available = True
         elif inference and self._desk.available:
-            self._desk.process_gone(entry.executor.fault or "it was stopped")
+            self._desk.process_gone(entry.executor.fault or ("stopped" if entry.executor.unwanted else "it died"))
         if entry.phase is m.Phase.GONE:
             if before is m.Phase.IDLE:
                 logger.warning("a warm process died; it is replaced", extra=entry.log_fields())
