@@ -193,12 +193,8 @@ class Supervisor:
             entry.executor, commands = step(entry.executor, m.ChannelLost(at=event.at, error=str(error)))
         for command in commands:
             self._hands.carry_out(entry, command)
-        if (
-            isinstance(event, m.BeatHeard)
-            and event.pss_mb is not None
-            and entry.phase in (m.Phase.IDLE, m.Phase.RUNNING)
-        ):
-            self._stock.weighed(entry.role)
+        if isinstance(event, m.BeatHeard) and event.pss_mb is not None:
+            self._stock.weighed(entry)
         if before is not entry.phase:
             self._phase_changed(entry, before)
 
