@@ -39,7 +39,7 @@ def test_surplus_leaves_enough_for_target_and_waiting_jobs(census: Census) -> No
 @given(CENSUSES)
 def test_what_is_wanted_is_reached_in_rounds(census: Census) -> None:
     idle, starting = census.idle, census.starting
-    for _ in range(100):
+    for _ in range(300):
         now = Census(
             idle_target=census.idle_target,
             waiting=census.waiting,
