@@ -203,8 +203,9 @@ async def test_the_real_pool_runs_a_job_and_tells_its_end(rig: Any) -> None:
         dispatch = await rig.server.dispatch("room")
         await rig.server.until(lambda: rig.server.final_updates(dispatch.job.id), seconds=15)
 
-    updates = rig.server.job_updates(dispatch.job.id)
-    assert [update.status for update in updates] == [JobStatus.JS_RUNNING, JobStatus.JS_SUCCESS]
+    *before, last = [update.status for update in rig.server.job_updates(dispatch.job.id)]
+    assert last == JobStatus.JS_SUCCESS
+    assert set(before) <= {JobStatus.JS_RUNNING}  # of a job that ends at once only the end may be told
 
 
 def _pool_factory() -> Any:
