@@ -31,6 +31,12 @@ DEPARTURE_SECONDS = 1
 TELLS_OF_JOBS = {"logging": {"component_levels": {"agents": "debug"}}}
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _plugins() -> None:
+    """Load the plugins before there is a loop, as the command line does: that reads files."""
+    current_registry()
+
+
 @pytest.fixture(scope="session")
 def server_log() -> ServerLog:
     """The log of the session's server."""
@@ -55,7 +61,6 @@ def resource_tracker() -> None:
 @pytest.fixture(scope="session")
 def lk_server(server: LiveKitServer) -> ServerInfo:
     """Put the session's server in the place of the public fixture's, for ``lk_worker``."""
-    current_registry()  # reads files, so it is loaded before there is a loop, as the command line does
     return ServerInfo(server.url, server.api_key, server.api_secret)
 
 

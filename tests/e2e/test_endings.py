@@ -104,3 +104,14 @@ async def test_a_full_reconnect_of_the_agent_does_not_end_the_job(stage: Stage) 
     await stage.order(job, "shutdown")
     assert (await stage.journal.one("callback"))["reason"] == "as told"
     assert await stage.end(job) == (SUCCESS, "")
+
+
+async def test_an_agent_that_waits_in_vain_ends_with_its_room_and_without_an_outcry(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    job = await stage.begin(agents.greeting)
+    await stage.office.delete(job["room"])
+
+    await stage.end(job)
+    await stage.bench.aclose()
+    assert not [record for record in caplog.records if record.name == "lk_agents" and record.levelname == "WARNING"]

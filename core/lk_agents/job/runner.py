@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from lk_agents.foundation.errors import RoomReplacedError
+from lk_agents.foundation.errors import RoomDisconnectedError, RoomReplacedError
 from lk_agents.foundation.log import logger
 from lk_agents.job.closing import JobClosing, notify
 from lk_agents.job.context import JobContext, job_context_var
@@ -211,8 +211,11 @@ class JobRunner:
         error = asyncio.CancelledError("the entrypoint was cancelled") if task.cancelled() else task.exception()
         fields = {"job_id": self.job_id, "room_name": self._info.job.room.name}
         if self._end.done():
-            told = task.cancelled() or (
-                isinstance(error, RoomReplacedError) and self._end.result().cause is EndCause.ROOM_REPLACED
+            cause = self._end.result().cause
+            told = (
+                task.cancelled()
+                or (isinstance(error, RoomReplacedError) and cause is EndCause.ROOM_REPLACED)
+                or isinstance(error, RoomDisconnectedError)  # it waited for somebody, and the room's end is known
             )
             if error is not None and not told:
                 logger.warning("the entrypoint failed while the job was ending", exc_info=error, extra=fields)
