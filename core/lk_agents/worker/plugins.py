@@ -46,8 +46,7 @@ class WorkerPlugins:
         :raises PluginError: a plugin that the options name is broken or unknown, or plugins would have to be loaded
             off the main thread.
         """
-        self._registry = registry = self._given or self._own_registry()
-        self._register(registry)
+        self._registry = registry = self._introduced()
         registry.decide_in_use(self._options.plugins)
         await self.tell_and_wait("lk_agents_worker_starting", worker=worker)
 
@@ -57,19 +56,19 @@ class WorkerPlugins:
 
         return use_registry(self.registry)
 
-    def _own_registry(self) -> PluginRegistry:
+    def _introduced(self) -> PluginRegistry:
+        """Return the plugins, which have introduced themselves: once per process, however many workers it has."""
         from lk_agents.hooks.current import current_registry
 
-        return current_registry().branch()  # which plugins are in use is this worker's own decision
-
-    def _register(self, registry: PluginRegistry) -> None:
+        source = current_registry() if self._given is None else self._given
         try:
-            registry.register_plugins()
+            source.register_plugins()
         except RuntimeError as error:
             raise PluginError(
                 f"the worker starts off the main thread, where plugins cannot be registered; before that, call "
                 f"lk_agents.hooks.current.current_registry().register_plugins() on the main thread ({error})"
             ) from error
+        return source.branch() if self._given is None else source  # what is in use is each worker's own decision
 
     async def filter_request(self, request: JobRequest) -> Reject | None:
         """Return the first refusal of a plugin, or None."""
