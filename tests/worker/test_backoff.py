@@ -14,11 +14,24 @@ def _delays(backoff: Backoff, count: int, *, now: float = 0.0, jobs_running: boo
 
 def test_delays_grow_to_ten_seconds_and_stay_there() -> None:
     with use_chance(1):
-        delays = _delays(Backoff(16, now=0.0), 10)
+        delays = _delays(Backoff(16, now=0.0), 10, now=60.0)
 
     for delay, middle in zip(delays, [0.5, 2, 4, 6, 8, 10, 10, 10, 10, 10], strict=True):
         assert delay is not None
         assert middle * 0.75 <= delay <= min(middle * 1.25, 10)
+
+
+@pytest.mark.parametrize("outage", [1.0, 3.0, 6.0, 20.0])
+@pytest.mark.parametrize("seed", range(20))
+def test_a_server_that_was_away_for_a_short_time_is_found_soon_after_its_return(outage: float, seed: int) -> None:
+    backoff, now = Backoff(16, now=0.0), 0.0
+    with use_chance(seed):
+        while now < outage:
+            delay = backoff.failed(now, jobs_running=False)
+            assert delay is not None
+            now += delay
+
+    assert now - outage <= max(2.0, 0.45 * outage)
 
 
 def test_two_workers_do_not_come_back_at_the_same_moment() -> None:

@@ -12,6 +12,11 @@ FIRST_DELAY_SECONDS: Final = 0.5
 STEP_SECONDS: Final = 2.0
 LONGEST_DELAY_SECONDS: Final = 10.0
 
+SHORT_DELAY_SECONDS: Final = 1.5
+OUTAGE_SHARE: Final = 1 / 3
+"""A server that was away for seconds is found again within seconds: a delay is no longer than this share of the outage
+so far, or than the short delay if that is more."""
+
 HEALTHY_SECONDS: Final = 10.0
 """A connection counts as a success only after it has been registered so long: a server that takes every connection
 and drops it must not be hammered."""
@@ -53,4 +58,5 @@ class Backoff:
             if self._idle_failures > self._max_retry and now - self._outage_began >= PATIENCE_SECONDS:
                 return None
         delay = min(STEP_SECONDS * (self.failures - 1), LONGEST_DELAY_SECONDS) or FIRST_DELAY_SECONDS
-        return min(jitter(delay), LONGEST_DELAY_SECONDS)
+        within_reason = max(SHORT_DELAY_SECONDS, (now - self._outage_began) * OUTAGE_SHARE)
+        return min(jitter(min(delay, within_reason)), LONGEST_DELAY_SECONDS)
