@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from functools import partial
 from typing import Any
 
@@ -61,6 +62,19 @@ async def _obey(ctx: JobContext, order: str) -> bool:
         case _:
             return True
     return False
+
+
+async def stubborn(ctx: JobContext) -> None:
+    """Join the room, and never leave it: block everything at the end."""
+
+    async def never_done() -> None:
+        note(ctx, "callback")
+        time.sleep(3600)  # also the loop
+
+    ctx.add_shutdown_callback(never_done)
+    await ctx.connect()
+    note(ctx, "connected", identity=ctx.agent.identity)
+    await asyncio.sleep(3600)
 
 
 async def brief(ctx: JobContext) -> None:
