@@ -9,6 +9,7 @@ import pickle
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
@@ -125,10 +126,14 @@ def _memory_limit(options: WorkerOptions) -> float:
 # --- functions -----------------------------------------------------------------------------------
 
 
-def _is_coroutine_function(function: Any) -> bool:
+def _plain(function: Any) -> Any:
     while isinstance(function, functools.partial):
         function = function.func
-    function = inspect.unwrap(function)
+    return inspect.unwrap(function)
+
+
+def _is_coroutine_function(function: Any) -> bool:
+    function = _plain(function)
     if inspect.iscoroutinefunction(function):
         return True
     return not inspect.isroutine(function) and inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004  its kind is asked, not whether it exists
@@ -151,6 +156,9 @@ def _check_functions(options: WorkerOptions) -> None:
             raise ConfigError(f"{name} is {_name_of(plain)}, a coroutine function; it must be a plain one (def)")
     _check_found_by_name("entrypoint_fnc", options.entrypoint_fnc)
     _check_found_by_name("prewarm_fnc", options.prewarm_fnc)
+    if options.job_executor_type is not JobExecutorType.THREAD:
+        _check_in_a_file("entrypoint_fnc", options.entrypoint_fnc)
+        _check_in_a_file("prewarm_fnc", options.prewarm_fnc)
 
 
 def _want_coroutine(name: str, function: Callable[..., Any]) -> None:
@@ -167,6 +175,21 @@ def _check_found_by_name(name: str, function: Callable[..., Any]) -> None:
             f"{name} is {_name_of(function)}, which a new process cannot find by that name; "
             f"define it with def at the top level of a module, not as a lambda or inside a function ({error})"
         ) from error
+
+
+def _check_in_a_file(name: str, function: Callable[..., Any]) -> None:
+    """Refuse what was typed into a notebook or a console: no other process can load that."""
+    main = sys.modules["__main__"]
+    if getattr(_plain(function), "__module__", None) != "__main__" or getattr(main, "__spec__", None) is not None:
+        return
+    from multiprocessing.process import ORIGINAL_DIR  # type: ignore[attr-defined]  # what spawning goes by
+
+    file = getattr(main, "__file__", None)
+    if file is None or not Path(ORIGINAL_DIR or "", file).exists():
+        raise ConfigError(
+            f"{name} is {_name_of(function)}, which is in no file, so a new process cannot load it; "
+            f"put it into a module and import it, or set job_executor_type=JobExecutorType.THREAD"
+        )
 
 
 # --- values --------------------------------------------------------------------------------------
