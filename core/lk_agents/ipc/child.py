@@ -166,6 +166,7 @@ class JobChild:
         )
         self._warming = True
         self._stop: Stop | None = None
+        self._early: list[ToChild] = []
         self._spec: asyncio.Future[JobSpec | None] | None = None
         self._host: ChildHost | None = None
         self._runner: JobRunner | None = None
@@ -212,6 +213,8 @@ class JobChild:
             registry=self._program.registry,
             shutdown_seconds=self._init.shutdown_seconds,
         )
+        for message in self._early:
+            self.receive(message)
         with use_registry(self._program.registry):
             await self._runner.run()
 
@@ -220,6 +223,8 @@ class JobChild:
         match message:
             case StartJob(spec=spec):
                 self._settle(spec)
+            case Stop() | Terminated() if self._is_given():
+                self._early.append(message)  # it came right behind the job
             case Stop():
                 self._stop = message
                 self._settle(None)
@@ -269,6 +274,11 @@ class JobChild:
     def _stop_runner(self, stop: Stop) -> None:
         if self._runner is not None:
             self._runner.stop(stop.reason, cause=stop.cause, grace_seconds=stop.grace_seconds)
+
+    def _is_given(self) -> bool:
+        """Whether there is a job whose runner has not been built yet."""
+        given = self._spec is not None and self._spec.done() and self._spec.result() is not None
+        return given and self._runner is None
 
     def _settle(self, spec: JobSpec | None) -> None:
         if self._spec is not None and not self._spec.done():

@@ -16,7 +16,7 @@ from typing import Final
 from lk_agents.foundation.log import logger
 from lk_agents.ipc.child import JobChild
 from lk_agents.ipc.launch import LauncherSink
-from lk_agents.ipc.messages import Beat, FromChild, Initialize, ToChild
+from lk_agents.ipc.messages import Beat, FromChild, Initialize, Stop, ToChild
 from lk_agents.ipc.program import Program
 from lk_agents.job.process import JobExecutorType
 
@@ -74,7 +74,8 @@ class ThreadHandle:
                 self._loop.call_soon_threadsafe(self._child.last_warning)
 
     def kill(self) -> None:
-        """Nothing can be done: a thread cannot be killed."""
+        """Tell it to end as soon as it listens: a thread cannot be killed, and one whose start hangs is given up."""
+        self.send(Stop(reason="the worker does not wait for it any longer", grace_seconds=0.0))
 
     def release(self) -> None:
         """See ``Handle``."""
