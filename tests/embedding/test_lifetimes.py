@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
+from livekit.protocol import agent
 
 from lk_agents.testing.server import Faults
 
@@ -199,3 +200,20 @@ async def test_subprocesses_of_the_host_are_for_the_host_to_wait_for(rig: Rig, e
         assert await host.hear("codes") == [7, 8, 8, 8, 9, 10, 11]
         assert await host.hear("ended") == -15
         await host.end()
+
+
+@pytest.mark.parametrize("executor", ["PROCESS", "SPAWN"])
+@pytest.mark.parametrize("custom", ["ignores", "collects"])
+async def test_a_host_with_other_customs_about_its_children(rig: Rig, executor: str, custom: str) -> None:
+    async with rig.running("other_customs.py", executor, custom) as host:
+        await host.hear("registered")
+        dispatch = await rig.server.dispatch("killed", seconds=10.0)
+        await rig.server.until(lambda: rig.server.final_updates(dispatch.job.id), seconds=20.0)
+        host.say("stop")
+        assert await host.hear("left") == []
+        await host.end()
+
+    (update,) = rig.server.final_updates(dispatch.job.id)
+    assert update.status == agent.JobStatus.JS_FAILED
+    if executor == "PROCESS":  # its parent is not the host
+        assert "SIGKILL" in update.error

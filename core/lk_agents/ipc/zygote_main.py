@@ -191,9 +191,10 @@ def _send(control: socket.socket, message: FromZygote, *descriptors: int) -> Non
 
 
 def _leave_signals() -> None:
-    """Leave both to the worker: a terminal or a supervisor sends them to everybody."""
+    """Leave the end to the worker: a terminal or a supervisor signals everybody. Exit codes are for us to have."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # whoever started the worker may have had it ignored
 
 
 def name_process(name: str) -> None:

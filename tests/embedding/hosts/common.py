@@ -54,6 +54,8 @@ async def entrypoint(ctx: JobContext) -> None:
         note(f"over {room}")
 
     ctx.add_shutdown_callback(over)
+    if room == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
     if room.startswith("connects"):
         await ctx.connect()
     kind = "inside" if os.getpid() == HOST else "outside"
