@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 
 import psutil
 import pytest
@@ -12,6 +14,8 @@ from tests.e2e.stage import Stage
 import lk_agents
 from lk_agents.hooks.records import JobLost
 from lk_agents.job.process import JobExecutorType
+
+PR_GET_CHILD_SUBREAPER = 37
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(90)]
 
@@ -66,3 +70,22 @@ async def test_a_job_whose_process_was_killed_is_told_as_failed_and_the_next_one
     following = await stage.dispatch(agent)
     assert following["worker"] == worker.id
     assert following["pid"] != job["pid"]
+
+
+def is_subreaper() -> bool:
+    value = ctypes.c_int(0)
+    ctypes.CDLL(None).prctl(PR_GET_CHILD_SUBREAPER, ctypes.byref(value), 0, 0, 0)
+    return bool(value.value)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux has subreapers")
+async def test_when_its_workers_are_closed_the_program_adopts_no_orphans_any_more(stage: Stage) -> None:
+    assert not is_subreaper()
+    first = await stage.start(agents.brief)
+    await stage.start(agents.brief)
+    await first.aclose()
+    assert is_subreaper()
+
+    await stage.bench.aclose()
+
+    assert not is_subreaper()

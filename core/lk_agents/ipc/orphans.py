@@ -17,19 +17,44 @@ from typing import Final
 
 from lk_agents.foundation.log import logger
 
-__all__ = ["OrphanReaper", "become_subreaper"]
+__all__ = ["OrphanReaper", "become_subreaper", "stop_subreaping"]
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
+_PR_GET_CHILD_SUBREAPER: Final = 37
 _REMEMBERED_SESSIONS: Final = 4096
 _LOOK_SECONDS: Final = 0.5
 """After a child's death: what it left behind was killed with it, and is a zombie of ours by then."""
 _STAT_STATE, _STAT_SESSION = 0, 3
 
 
+class _Subreaping:
+    """Whether this process is a subreaper: a property of the whole process, so of all its workers together."""
+
+    users = 0
+    before = 0
+    """What it was before the first worker: the program around it may have its own reasons."""
+
+
 def become_subreaper() -> None:
-    """Make processes whose parent died this process's children (Linux). It stays so for the process's life."""
-    if ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) != 0:
+    """Make processes whose parent died this process's children (Linux), until :func:`stop_subreaping`."""
+    _Subreaping.users += 1
+    if _Subreaping.users == 1:
+        before = ctypes.c_int(0)
+        _prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(before))
+        _Subreaping.before = before.value
+    if not _prctl(_PR_SET_CHILD_SUBREAPER, 1):
         logger.warning("this process cannot adopt orphans: exit codes may be unknown after a zygote's death")
+
+
+def stop_subreaping() -> None:
+    """Undo one :func:`become_subreaper`; after the last one the program around adopts nobody's orphans any more."""
+    _Subreaping.users -= 1
+    if _Subreaping.users == 0:
+        _prctl(_PR_SET_CHILD_SUBREAPER, _Subreaping.before)
+
+
+def _prctl(option: int, argument: object) -> bool:
+    return bool(ctypes.CDLL(None).prctl(option, argument, 0, 0, 0) == 0)
 
 
 class OrphanReaper:

@@ -25,7 +25,7 @@ from lk_agents.ipc.messages import (
     ZygoteFailed,
     ZygoteReady,
 )
-from lk_agents.ipc.orphans import OrphanReaper, become_subreaper
+from lk_agents.ipc.orphans import OrphanReaper, become_subreaper, stop_subreaping
 from lk_agents.ipc.program import Program
 from lk_agents.ipc.zygote import Zygote, execute_zygote, log_ready, log_refused
 from lk_agents.ipc.zygote_main import exit_code_of
@@ -165,7 +165,7 @@ class ZygoteLauncher:
 
     async def aclose(self) -> None:
         """See ``Launcher``."""
-        self._closed = True
+        was_open, self._closed = self._sink is not None and not self._closed, True
         self._ready = False
         if self._restart is not None:
             self._restart.cancel()
@@ -175,6 +175,8 @@ class ZygoteLauncher:
         if self._zygote is not None:
             zygote, self._zygote = self._zygote, None
             await zygote.aclose()
+        if was_open:
+            stop_subreaping()
 
     def _forget(self, executor_id: int) -> None:
         self._children.pop(executor_id, None)
