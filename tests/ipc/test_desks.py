@@ -138,11 +138,42 @@ async def test_x26_a_process_that_is_gone_answers_everybody() -> None:
     with pytest.raises(InferenceError, match="m: the inference process is gone"):
         await worker
     office.ask("c")
-    assert "starting" in office.answers[-1].error
     office.desk.available = True
-    office.ask("d")
-    assert office.sent[-1].method == "m"
+    office.desk.answered(InferenceAnswer(request_id=office.sent[-1].request_id, data=b"three"))
+    assert (office.answers[-1].request_id, office.answers[-1].data) == ("c", b"three")
+
+
+async def test_requests_wait_for_a_process_that_starts_and_are_sent_once() -> None:
+    office = Office(warm=False)
+    office.ask("a")
+    office.ask("b", owner=2)
+    assert (office.sent, office.answers) == ([], [])
+    office.desk.owner_gone(2)
+
+    office.desk.available = True
+    office.desk.available = True
+    office.ask("c")
+
+    assert len(office.sent) == 2
+    for ask in office.sent:
+        office.desk.answered(InferenceAnswer(request_id=ask.request_id, data=b"ok"))
+    assert [answer.request_id for answer in office.answers] == ["a", "c"]
+
+
+async def test_more_requests_than_the_bound_are_overload_also_while_the_process_starts() -> None:
+    office = Office(warm=False)
+    for number in range(QUEUE_LIMIT + 1):
+        office.ask(str(number))
+
+    assert [(answer.request_id, answer.overloaded) for answer in office.answers] == [(str(QUEUE_LIMIT), True)]
     office.desk.process_gone("end of test")
+
+
+async def test_a_process_that_never_gets_warm_is_named_at_the_deadline(lk_clock: VirtualClock) -> None:
+    office = Office(warm=False)
+
+    with pytest.raises(InferenceError, match=f"no answer within {REQUEST_SECONDS:g} s; the inference process is still"):
+        await office.desk.do_inference("m", b"")
 
 
 async def test_more_requests_than_the_bound_are_answered_as_overload_at_once() -> None:

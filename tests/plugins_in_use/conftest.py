@@ -24,11 +24,10 @@ DISTRIBUTIONS = Path(__file__).parent / "distributions"
 SOON = 40.0
 
 AGENT = """
-import asyncio, json, os, re, signal
+import json, os, re, signal
 from pathlib import Path
 {imports}
 from lk_agents import JobContext, JobExecutorType, WorkerOptions, cli
-from lk_agents.foundation.errors import InferenceError
 
 HERE = Path(__file__).parent
 
@@ -52,16 +51,6 @@ def secret_in_memory() -> bool:
     return found
 
 
-async def answer(ctx: JobContext, data: bytes) -> str:
-    while True:
-        try:
-            return (await ctx.inference_executor.do_inference("acme_shout", data)).decode()
-        except InferenceError as error:
-            if "is starting" not in str(error):
-                raise
-            await asyncio.sleep(0.05)
-
-
 async def entrypoint(ctx: JobContext) -> None:
     say = {{"pid": os.getpid(), "parent": os.getppid(), "userdata": dict(ctx.proc.userdata)}}
     if ctx.job.room.name == "killed":
@@ -74,7 +63,7 @@ async def entrypoint(ctx: JobContext) -> None:
     except Exception as error:
         say["api"] = f"{{type(error).__name__}}: {{error}}"
     if {asks}:
-        say["answer"] = await answer(ctx, b"aloud")
+        say["answer"] = (await ctx.inference_executor.do_inference("acme_shout", b"aloud")).decode()
     if {connects}:
         await ctx.connect()
         say["room"] = ctx.room.name

@@ -25,6 +25,7 @@ class _Asked:
     request_id: str
     answer: Answer
     deadline: asyncio.TimerHandle
+    ask: InferenceAsk
 
 
 class InferenceDesk:
@@ -36,28 +37,40 @@ class InferenceDesk:
     def __init__(self, send: Callable[[InferenceAsk], None]) -> None:
         self._send = send
         self._asked: dict[str, _Asked] = {}
-        self.available = False
-        """Whether the inference process is warm."""
+        self._available = False
         self.exists = False
         """Whether this worker has one at all."""
+
+    @property
+    def available(self) -> bool:
+        """Whether the inference process is warm; once it is, what waits for it is sent."""
+        return self._available
+
+    @available.setter
+    def available(self, warm: bool) -> None:
+        waiting = [] if self._available or not warm else list(self._asked.values())
+        self._available = warm
+        for asked in waiting:
+            self._send(asked.ask)
 
     def ask(self, ask: InferenceAsk, answer: Answer, *, owner: int | None = None) -> None:
         """Have the request answered, for a job (``owner``) or for the worker itself.
 
-        A refusal is answered at once: nothing to ask, not warm, or too many waiting.
+        While the inference process starts, requests wait for it as long as for an answer. A refusal is answered at
+        once: nothing to ask, or too many waiting.
         """
         if not self.exists:
             answer(_refusal(ask, "this worker has no inference process: no plugin in use registered a runner"))
-        elif not self.available:
-            answer(_refusal(ask, "the inference process is starting; ask again later"))
         elif len(self._asked) >= QUEUE_LIMIT:
             error = f"{QUEUE_LIMIT} requests wait already"
             answer(InferenceAnswer(request_id=ask.request_id, error=error, overloaded=True))
         else:
             key = short_id("inference_req_")
             late = asyncio.get_running_loop().call_later(REQUEST_SECONDS, self._too_late, key)
-            self._asked[key] = _Asked(owner, ask.request_id, answer, late)
-            self._send(InferenceAsk(request_id=key, method=ask.method, data=ask.data))
+            ours = InferenceAsk(request_id=key, method=ask.method, data=ask.data)
+            self._asked[key] = _Asked(owner, ask.request_id, answer, late, ours)
+            if self._available:
+                self._send(ours)
 
     async def do_inference(self, method: str, data: bytes) -> bytes | None:
         """Ask for the worker itself; see ``JobPool.do_inference``."""
@@ -88,12 +101,13 @@ class InferenceDesk:
 
     def process_gone(self, why: str) -> None:
         """Answer every open request with an error: the process is gone, and is started anew."""
-        self.available = False
+        self._available = False
         for key in tuple(self._asked):
             self._settle(key, InferenceAnswer(request_id=key, error=f"the inference process is gone: {why}"))
 
     def _too_late(self, key: str) -> None:
-        self._settle(key, InferenceAnswer(request_id=key, error=f"no answer within {REQUEST_SECONDS:g} s"))
+        why = "" if self._available else "; the inference process is still starting"
+        self._settle(key, InferenceAnswer(request_id=key, error=f"no answer within {REQUEST_SECONDS:g} s{why}"))
 
     def _settle(self, key: str, answer: InferenceAnswer) -> None:
         asked = self._asked.pop(key, None)
