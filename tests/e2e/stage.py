@@ -32,12 +32,10 @@ class Stage:
         self.log = office.log
 
     async def start(self, entrypoint: Entrypoint, agent_name: str = "", **options: Any) -> Worker:
-        """Start a worker and return when the server can give it jobs, which is a moment after its answer."""
-        worker = await self.bench.start(
+        """Start a worker, which may be given jobs as soon as this returns."""
+        return await self.bench.start(
             entrypoint, agent_name=agent_name, job_user_arguments=self.journal.path, **options
         )
-        await self.log.one("worker registered", workerID=worker.id)
-        return worker
 
     async def begin(self, entrypoint: Entrypoint, event: str = "connected", **options: Any) -> Entry:
         """Start a worker, dispatch one job to it, and return the job's entry of that event."""

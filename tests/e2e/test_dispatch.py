@@ -156,3 +156,11 @@ async def test_a_simulated_job_runs(stage: Stage) -> None:
     await stage.order(job, "shutdown")
 
     assert await stage.end(job) == ("JS_SUCCESS", "")
+
+
+async def test_a_job_dispatched_in_the_moment_that_a_worker_is_there_reaches_it(stage: Stage) -> None:
+    for _ in range(20):
+        agent = stage.office.name("agent")
+        worker = await stage.start(agents.brief, agent, job_executor_type=THREAD)
+        job = await stage.dispatch(agent, event="entered")
+        assert job["worker"] == worker.id

@@ -168,6 +168,14 @@ async def test_a_quiet_server_that_answers_is_kept(rig: Any, fast: Any) -> None:
     assert rig.server.broken_rules == []
 
 
+async def test_a_worker_is_ready_when_the_server_has_answered_a_ping_which_it_does_after_its_registration(
+    rig: Any,
+) -> None:
+    await rig.start()
+
+    assert rig.server.workers[0].said.count("ping") == 1
+
+
 async def test_garbage_and_unknown_messages_are_skipped(rig: Any) -> None:
     await rig.start()
     peer = rig.server.workers[0]

@@ -35,6 +35,9 @@ class ConnectionListener(Protocol):
     def registered(self, answer: agent.RegisterWorkerResponse) -> Iterable[agent.WorkerMessage]:
         """Take note of a registration; what is returned is written before anything else."""
 
+    def confirmed(self) -> None:
+        """Take note that the server has answered a ping: from its first answer on it offers jobs to this worker."""
+
     def disconnected(self) -> None:
         """Take note that a registered socket is gone."""
 
@@ -256,7 +259,9 @@ class Connection:
                 self._listener.assigned(message.assignment)
             case "termination":
                 self._listener.terminated(message.termination)
-            case "pong" | "register":
+            case "pong":
+                self._listener.confirmed()
+            case "register":
                 pass
             case kind:  # a newer server may say more than we know
                 logger.debug("a message of the server is skipped", extra={"kind": kind})
@@ -286,9 +291,12 @@ class Connection:
             self._outbox.written(outgoing)
 
     async def _beat(self, session: int) -> NoReturn:
-        """Demand an answer now and then: only so is a peer noticed that vanished without closing."""
+        """Demand an answer at once and then now and then: only so is a peer noticed that vanished without closing.
+
+        The server answers a registration a moment before it puts the worker among those that it offers jobs to, and
+        pings only afterwards.
+        """
         while True:
-            await asyncio.sleep(self._limits.heartbeat)
             self._heard.clear()
             self._outbox.put_for_session(session, protocol.ping(int(wall_seconds() * 1000)))
             try:
@@ -299,6 +307,7 @@ class Connection:
                 await asyncio.sleep(self._limits.pong / 10)
                 if not self._heard.is_set():
                     raise _ConnectionLostError(f"the server has been silent for {self._limits.pong:g} s") from None
+            await asyncio.sleep(self._limits.heartbeat)
 
 
 def _in_words(error: BaseException) -> str:

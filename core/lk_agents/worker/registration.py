@@ -46,6 +46,7 @@ class Registration:
         self._pool = pool
         self._status = status
         self._announce = announce
+        self._registered_before = False
         self._first = asyncio.Event()
         self._worker_id = UNREGISTERED
 
@@ -55,7 +56,7 @@ class Registration:
         return self._worker_id
 
     async def wait_registered(self) -> None:
-        """Return when the server has registered the worker for the first time."""
+        """Return when the server has registered the worker for the first time, and offers it jobs."""
         await self._first.wait()
 
     def registered(self, answer: agent.RegisterWorkerResponse) -> Iterable[agent.WorkerMessage]:
@@ -69,7 +70,7 @@ class Registration:
             server_version=server.version,
             server_region=server.region,
             server_node_id=server.node_id,
-            reconnected=self._first.is_set(),
+            reconnected=self._registered_before,
         )
         logger.info(
             "the worker is registered",
@@ -82,11 +83,15 @@ class Registration:
                 "node_id": info.server_node_id,
             },
         )
-        self._first.set()
+        self._registered_before = True
         self._status.refresh()
         self._announce(server, info)
         going_on = self._reports.unended()
         return [protocol.migrate(going_on)] if going_on else []
+
+    def confirmed(self) -> None:
+        """Let those go on who wait for the registration."""
+        self._first.set()
 
     def disconnected(self) -> None:
         """Free the slots of jobs whose assignment cannot come any more."""
