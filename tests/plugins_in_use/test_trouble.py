@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
 USAGE, FAILED = 2, 1
+ZYGOTES = {"forked": "", "executed": "job_credentials='none', "}
+
+
+def _records(output: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in output.splitlines() if line.startswith("{")]
 
 
 async def _listed(stage: Stage, *arguments: str, **environment: str) -> dict[str, dict[str, Any]]:
@@ -131,19 +136,33 @@ async def test_a_prewarm_hook_that_raises_fails_the_start_of_the_process_and_is_
         assert "the plugin 'acme' failed in lk_agents_prewarm" in update.error
 
 
-async def test_traced_hooks_are_logged_with_arguments_and_result(stage: Stage) -> None:
-    stage.write_agent("plugins=['acme'], num_idle_processes=1")
+@pytest.mark.parametrize("options", ZYGOTES.values(), ids=ZYGOTES)
+async def test_what_fails_before_the_fork_is_named_and_the_processes_start_without_it(
+    stage: Stage, options: str
+) -> None:
+    stage.write_agent(f"plugins=['acme'], {options}")
+    async with stage.running("my_agent.py", "start", ACME_WEIGHTS_RAISE="1") as command:
+        _, said = await stage.serve_one_job(command)
+        output = await command.drain()
+
+    assert said["userdata"] == {"acme": "warm"}
+    (failed,) = (record for record in _records(output) if record["message"] == "a hook implementation failed")
+    assert (failed["plugin"], failed["hook"]) == ("acme", "lk_agents_preload_weights")
+    assert failed["exc_info"].startswith("Traceback")
+    assert failed["exc_info"].endswith("and torn")  # 180 KB of it, of which a process without a channel keeps the ends
+
+
+@pytest.mark.parametrize("options", ZYGOTES.values(), ids=ZYGOTES)
+async def test_traced_hooks_are_logged_with_arguments_and_result(stage: Stage, options: str) -> None:
+    stage.write_agent(f"plugins=['acme'], {options}num_idle_processes=1")
     async with stage.running("my_agent.py", "start", LK_AGENTS_TRACE_HOOKS="1") as command:
         await stage.serve_one_job(command)
         await stage.told(command, ["lk_agents_compute_load"])
         output = await command.drain()
 
-    records = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
-    traced = {record["hook"]: record for record in records if record["message"] == "hook called"}
-    called = {line["hook"] for line in stage.journal.lines()} - {"initialize"}
-    in_the_zygote = {"lk_agents_preload_modules", "lk_agents_preload_weights"}
-    assert called - in_the_zygote - set(traced) == {"lk_agents_register_plugin"}
-    assert {record["plugin"] for record in traced.values()} == {"acme"}
+    records = [record for record in _records(output) if record["message"] == "hook called"]
+    traced = {record["hook"]: record for record in records if record["plugin"] == "acme"}
+    assert set(traced) == {line["hook"] for line in stage.journal.lines()} - {"initialize"}
     load = traced["lk_agents_compute_load"]
     assert "worker" in load["arguments"]
     assert "name='acme'" in load["result"]

@@ -201,16 +201,19 @@ class PluginRegistry:
                 f"plugins must be registered on the main thread: {', '.join(each.plugin for each in waiting)}; "
                 f"call current_registry().register_plugins() there before"
             )
+        from lk_agents.hooks.invoke import outcome_of
+
         for implementation in waiting:
             self._asked.add(implementation.plugin)
             info = self._infos[implementation.plugin]
+            outcome = outcome_of(self, implementation)
             try:
-                with discovery.noting_imports(info.module):
-                    record = implementation.call({})
-                if record is not None:
+                if outcome.error is not None:
+                    raise outcome.error
+                for record in outcome.values:
                     record.register_plugin(record)
                     self._infos[info.name] = replace(info, record=record)
-            except (Exception, SystemExit) as error:  # noqa: BLE001  a plugin may raise anything
+            except Exception as error:  # noqa: BLE001  a plugin may raise and return anything
                 self._break(info, "cannot be registered", error)
         return tuple(info.record for info in self._infos.values() if info.record is not None)
 

@@ -7,15 +7,21 @@ from __future__ import annotations
 
 import logging
 import traceback
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from lk_agents.ipc.channel import SideWriter
 from lk_agents.ipc.messages import LogLine
 
-__all__ = ["LogForwarding", "SideHandler", "emit_line", "levels_in_force"]
+__all__ = ["LineWriter", "LogForwarding", "SideHandler", "emit_line", "levels_in_force"]
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 _PLAIN: Final = (str, int, float, bool, type(None))
+
+
+class LineWriter(Protocol):
+    """What takes lines to the worker."""
+
+    def send(self, message: LogLine, *, level: int) -> None:
+        """Send a line of that level, or drop it."""
 
 
 class SideHandler(logging.Handler):
@@ -23,7 +29,7 @@ class SideHandler(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__()
-        self.side: SideWriter | None = None
+        self.side: LineWriter | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send the record now; one that cannot be sent is reported as logging reports such things."""
@@ -79,7 +85,7 @@ class LogForwarding:
         logging.getLogger().handlers[:] = [self._handler]
         self._levels = levels_in_force()
 
-    def begin(self, side: SideWriter, levels: dict[str, int]) -> None:
+    def begin(self, side: LineWriter, levels: dict[str, int]) -> None:
         """Send through ``side`` from now on, at the worker's levels."""
         self._handler.side = side
         if levels == self._levels:

@@ -276,7 +276,7 @@ FromChild = (
     | Beat
 )
 ToZygote = Fork
-FromZygote = Forked | ForkFailed | ChildExited | ZygoteReady | PreloadRefused | ZygoteFailed
+FromZygote = Forked | ForkFailed | ChildExited | ZygoteReady | PreloadRefused | ZygoteFailed | LogLine
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=repr)
 _to_child: msgspec.msgpack.Decoder[ToChild] = msgspec.msgpack.Decoder(ToChild)

@@ -13,6 +13,7 @@ from lk_agents.foundation.errors import LkAgentsError
 from lk_agents.foundation.ids import jitter
 from lk_agents.foundation.log import logger
 from lk_agents.ipc.child_handle import ProcessHandle
+from lk_agents.ipc.child_logs import emit_line
 from lk_agents.ipc.launch import LauncherSink
 from lk_agents.ipc.messages import (
     ChildExited,
@@ -21,6 +22,7 @@ from lk_agents.ipc.messages import (
     ForkFailed,
     FromZygote,
     Initialize,
+    LogLine,
     PreloadRefused,
     ZygoteFailed,
     ZygoteReady,
@@ -212,6 +214,8 @@ class ZygoteLauncher:
                 child = next((child for child in self._children.values() if child.pid == pid), None)
                 if child is not None:
                     child.code_told(code)
+            case LogLine():
+                emit_line(message, {"pid": self.zygote_pid})
             case ZygoteReady():
                 log_ready(message)
                 self._failed_in_a_row = 0

@@ -22,6 +22,7 @@ from lk_agents.foundation.clock import monotonic
 from lk_agents.foundation.errors import ConfigError, ProcessStartError
 from lk_agents.foundation.log import logger
 from lk_agents.foundation.settings import child_environment
+from lk_agents.ipc.child_logs import levels_in_force
 from lk_agents.ipc.descriptors import raise_descriptor_limit
 from lk_agents.ipc.messages import (
     Fork,
@@ -242,7 +243,13 @@ def execute_zygote(program: Program, *, without: list[str], with_credentials: bo
     :raises ConfigError: the program cannot be handed over.
     :raises OSError: the process cannot be started.
     """
-    start = ZygoteStart(preparation=preparation(), program=program.pickled(), preload=program.preload, without=without)
+    start = ZygoteStart(
+        preparation=preparation(),
+        program=program.pickled(),
+        preload=program.preload,
+        without=without,
+        log_levels=levels_in_force(),
+    )
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     start_fd = os.memfd_create("lk-zygote-start", os.MFD_CLOEXEC)
     try:

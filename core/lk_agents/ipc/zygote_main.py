@@ -29,6 +29,7 @@ from lk_agents.ipc.messages import (
     Forked,
     ForkFailed,
     FromZygote,
+    LogLine,
     PreloadRefused,
     ZygoteFailed,
     ZygoteReady,
@@ -43,16 +44,21 @@ __all__ = ["MAX_CONTROL_BYTES", "ZygoteStart", "exit_code_of", "main_executed", 
 
 MAX_CONTROL_BYTES: Final = 64 * 1024
 _CHILD_DESCRIPTORS: Final = 3
+_KEPT_CHARACTERS: Final = 500
+_KEPT_EXTRAS: Final = 10
+"""Of a log line that no message can hold: of either end of each text, four bytes each at most, and of its extras."""
 
 
 class ZygoteStart(msgspec.Struct, frozen=True, kw_only=True):
     """What an executed zygote reads from its start file: the pickles of ``ipc.program``.
 
     :param without: modules that a zygote before this one was refused for.
+    :param log_levels: the worker's; what is logged while it loads goes to the worker.
     """
 
     preparation: bytes
     program: bytes
+    log_levels: dict[str, int]
     preload: bool = True
     without: list[str] = []
 
@@ -62,6 +68,7 @@ def main_executed(control_fd: int, start_fd: int) -> NoReturn:
     control = socket.socket(fileno=control_fd)
     with open(start_fd, "rb") as file:
         start = msgspec.msgpack.decode(file.read(), type=ZygoteStart)
+    LogForwarding().begin(_ControlWriter(control), start.log_levels)
 
     def load() -> Program:
         prepare_main(start.preparation)
@@ -106,6 +113,25 @@ def _serve(control: socket.socket, load: Callable[[], Program], ready: ZygoteRea
     control.setblocking(True)
     _send(control, ready or ZygoteReady())
     zygote.run()
+
+
+class _ControlWriter:
+    """Takes log lines to the worker before there is any child with a channel of its own."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+
+    def send(self, message: LogLine, *, level: int) -> None:  # noqa: ARG002  the worker reads: nothing is dropped
+        """Send the line now; the middle of one that is too long is left out."""
+        if len(encode(message)) > MAX_CONTROL_BYTES:
+            text, exception = _shortened(message.text), _shortened(message.exception)
+            extras = {key: _shortened(str(value)) for key, value in list(message.extras.items())[:_KEPT_EXTRAS]}
+            message = msgspec.structs.replace(message, text=text, exception=exception, extras=extras)
+        _send(self._control, message)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 2 * _KEPT_CHARACTERS else f"{text[:_KEPT_CHARACTERS]} … {text[-_KEPT_CHARACTERS:]}"
 
 
 class _Zygote:

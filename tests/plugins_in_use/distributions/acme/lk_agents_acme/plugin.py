@@ -81,6 +81,8 @@ def lk_agents_preload_modules() -> tuple[str, ...]:
 @hookimpl
 def lk_agents_preload_weights() -> None:
     note("lk_agents_preload_weights")
+    if "ACME_WEIGHTS_RAISE" in os.environ:
+        raise OSError("the weights are torn" + " and torn" * 20_000)
 
 
 @hookimpl
