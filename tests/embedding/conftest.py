@@ -9,7 +9,6 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from textwrap import dedent
 from typing import Any
 
 import psutil
@@ -144,13 +143,23 @@ async def rig(tmp_path: Path) -> AsyncIterator[Rig]:
         yield Rig(tmp_path, server)
 
 
-def install(site: Path, name: str, source: str) -> None:
-    """Put a plugin into a folder for ``PYTHONPATH``, as an installer would."""
-    package = f"lk_agents_{name}"
-    (site / package).mkdir(parents=True)
-    (site / package / "__init__.py").touch()
-    (site / package / "plugin.py").write_text(dedent(source))
-    info = site / f"{package}-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: lk-agents-{name}\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[lk_agents]\n{name} = {package}.plugin\n")
+Install = Callable[[str, str], str]
+
+
+@pytest.fixture
+def install(tmp_path: Path) -> Install:
+    """Put a plugin, by name and source, into a folder as an installer would; returns what PYTHONPATH is to be."""
+    site = tmp_path / "site"
+
+    def write(name: str, source: str) -> str:
+        package = f"lk_agents_{name}"
+        (site / package).mkdir(parents=True)
+        (site / package / "__init__.py").touch()
+        (site / package / "plugin.py").write_text(source)
+        info = site / f"{package}-1.0.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: lk-agents-{name}\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(f"[lk_agents]\n{name} = {package}.plugin\n")
+        return str(site)
+
+    return write

@@ -12,7 +12,7 @@ from livekit.protocol import agent
 from lk_agents.testing.server import Faults
 
 if TYPE_CHECKING:
-    from tests.embedding.conftest import Rig
+    from tests.embedding.conftest import Install, Rig
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
@@ -66,35 +66,6 @@ async def test_two_workers_at_the_same_time_have_jobs_of_their_own(rig: Rig, exe
     assert {"over of-support", "over another"} <= set(host.journal())
 
 
-NOTES = """
-import os
-from lk_agents import Plugin, hookimpl
-
-@hookimpl
-def lk_agents_register_plugin():
-    with open(os.environ["JOURNAL"] + ".plugin", "a") as file:
-        file.write(f"{os.getpid()}\\n")
-    return Plugin("Noting", "1.0", "lk_agents_noting")
-"""
-
-
-@pytest.mark.parametrize("together", ["together", "in-turn"])
-async def test_a_plugin_introduces_itself_once_however_many_workers_there_are(rig: Rig, together: str) -> None:
-    from tests.embedding.conftest import install
-
-    site = rig.folder / "site"
-    install(site, "noting", NOTES)
-    async with rig.running("two_workers.py", "THREAD", together, PYTHONPATH=str(site)) as host:
-        await host.hear("registered")
-        host.say("go on")
-        await host.hear("first_closed" if together == "together" else "registered")
-        host.say("go on")
-        await host.hear("left")
-        await host.end()
-
-    assert (rig.folder / "journal.txt.plugin").read_text().split() == [str(host.process.pid)]
-
-
 @pytest.mark.parametrize("executor", EXECUTORS)
 async def test_two_workers_one_after_the_other(rig: Rig, executor: str) -> None:
     async with rig.running("two_workers.py", executor, "in-turn") as host:
@@ -133,11 +104,8 @@ def lk_agents_register_plugin():
 """
 
 
-async def test_off_the_main_thread_the_error_says_what_to_do_before(rig: Rig) -> None:
-    from tests.embedding.conftest import install
-
-    install(rig.folder / "site", "offside", PLUGIN)
-    site = str(rig.folder / "site")
+async def test_off_the_main_thread_the_error_says_what_to_do_before(rig: Rig, install: Install) -> None:
+    site = install("offside", PLUGIN)
     async with rig.running("off_main_thread.py", "PROCESS", "not-loaded", PYTHONPATH=site) as host:
         refused = await host.hear("refused")
         await host.hear("left")
