@@ -9,7 +9,7 @@ import time
 from functools import partial
 from typing import Any
 
-from livekit import rtc
+from livekit import api, rtc
 from tests.e2e import journal
 
 from lk_agents.job.context import JobContext
@@ -31,7 +31,14 @@ async def obedient(ctx: JobContext) -> None:
     ctx.room.on("data_received", lambda packet: orders.put_nowait(packet.data.decode()))
     ctx.room.on("reconnected", lambda: note(ctx, "reconnected"))
     ctx.add_shutdown_callback(partial(_ended, ctx))
-    note(ctx, "entered", metadata=ctx.job.metadata, participant=ctx.job.participant.identity, token=ctx.info.token)
+    note(
+        ctx,
+        "entered",
+        metadata=ctx.job.metadata[:100],
+        length=len(ctx.job.metadata),
+        participant=ctx.job.participant.identity,
+        token=ctx.info.token,
+    )
     await ctx.connect()
     note(ctx, "connected", sid=await ctx.room.sid, identity=ctx.agent.identity)
     done: set[str] = set()
@@ -56,8 +63,18 @@ async def _obey(ctx: JobContext, order: str) -> bool:
             raise ValueError("raised as told")
         case "die":
             os.kill(os.getpid(), signal.SIGKILL)
+        case "exit":
+            os._exit(3)
         case "reconnect":
             await ctx.room.simulate_scenario(rtc.SimulateScenarioKind.SIMULATE_FULL_RECONNECT)
+            return True
+        case "resume":
+            await ctx.room.simulate_scenario(rtc.SimulateScenarioKind.SIMULATE_SIGNAL_RECONNECT)
+            return True
+        case "ask the server":
+            request = api.ListParticipantsRequest(room=ctx.job.room.name)
+            found = (await ctx.api.room.list_participants(request)).participants
+            note(ctx, "asked", identities=[one.identity for one in found])
             return True
         case _:
             return True

@@ -18,8 +18,8 @@ class Caller:
 
     def __init__(self) -> None:
         self.room = rtc.Room()
-        self.gone = asyncio.Event()
-        self.room.on("disconnected", lambda *_: self.gone.set())
+        self.left: dict[str, asyncio.Future[str]] = {}
+        self.room.on("participant_disconnected", self._on_left)
         self._feeding: set[asyncio.Task[None]] = set()
 
     async def join(self, url: str, token: str) -> None:
@@ -50,8 +50,21 @@ class Caller:
         """Return whether this participant is in the room, as the caller sees it."""
         return identity in self.room.remote_participants
 
-    async def wait_gone(self) -> None:
-        await self.gone.wait()
+    async def wait_seen(self, identity: str) -> None:
+        """Wait until this participant is in the room, as the caller sees it; that may take some seconds."""
+        while identity not in self.room.remote_participants:
+            await asyncio.sleep(0.02)
+
+    async def wait_left(self, identity: str) -> str:
+        """Wait until this participant has left, and return why."""
+        return await self._leaving(identity)
+
+    def _on_left(self, participant: rtc.RemoteParticipant) -> None:
+        reason = rtc.DisconnectReason.Name(participant.disconnect_reason or rtc.DisconnectReason.UNKNOWN_REASON)
+        self._leaving(participant.identity).set_result(reason)
+
+    def _leaving(self, identity: str) -> asyncio.Future[str]:
+        return self.left.setdefault(identity, asyncio.get_running_loop().create_future())
 
     async def leave(self) -> None:
         for task in self._feeding:

@@ -37,6 +37,14 @@ class Callers:
         """Return whether the caller sees that participant."""
         return bool(await self._order(identity, "sees", other))
 
+    async def wait_seen(self, other: str, identity: str = "caller") -> None:
+        """Wait until the caller sees that participant."""
+        await self._order(identity, "wait_seen", other)
+
+    async def wait_left(self, other: str, identity: str = "caller") -> str:
+        """Wait until that participant has left, and return the reason that the caller was told."""
+        return str(await self._order(identity, "wait_left", other))
+
     async def leave(self, identity: str = "caller") -> None:
         """Hang up."""
         await self._order(identity, "leave")

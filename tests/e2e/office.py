@@ -67,9 +67,14 @@ class Office:
         """Throw a participant out."""
         await self.api.room.remove_participant(api.RoomParticipantIdentity(room=room, identity=identity))
 
-    async def order(self, room: str, order: str) -> None:
-        """Tell the obedient agents in the room what to do."""
-        request = api.SendDataRequest(room=room, data=order.encode(), kind=api.DataPacket.Kind.RELIABLE)
+    async def order(self, room: str, identity: str, order: str) -> None:
+        """Tell an obedient agent in the room what to do."""
+        request = api.SendDataRequest(
+            room=room,
+            data=order.encode(),
+            kind=api.DataPacket.Kind.RELIABLE,
+            destination_identities=[identity],
+        )
         await self.api.room.send_data(request)
 
     async def participants(self, room: str) -> list[ParticipantInfo]:

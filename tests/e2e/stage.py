@@ -56,7 +56,7 @@ class Stage:
         number = short_id()
         async with asyncio.timeout(SOON):
             while not self.journal.of("ordered", job=job["job"], number=number):
-                await self.office.order(job["room"], f"{number} {order}")
+                await self.office.order(job["room"], job["identity"], f"{number} {order}")
                 try:
                     await self.journal.one("ordered", job=job["job"], number=number, seconds=ORDER_SECONDS)
                 except AssertionError:

@@ -44,6 +44,14 @@ async def test_a_dispatch_by_name_reaches_the_agent_with_its_metadata_and_a_toke
     assert (claims["video"]["room"], claims["video"]["roomJoin"], claims["video"]["agent"]) == (room, True, True)
 
 
+async def test_metadata_of_any_size_that_the_server_takes_arrives_whole(stage: Stage) -> None:
+    agent = stage.office.name("agent")
+    await stage.start(agents.obedient, agent)
+    job = await stage.dispatch(agent, event="entered", metadata="é" * 200_000)
+
+    assert job["length"] == 200_000
+
+
 async def test_a_hundred_jobs_spread_over_the_workers_of_one_name(stage: Stage) -> None:
     agent = stage.office.name("agent")
     workers = [await stage.start(agents.brief, agent, job_executor_type=THREAD) for _ in range(5)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import psutil
 import pytest
 from tests.e2e import agents
 from tests.e2e.callers import Callers
@@ -104,6 +105,46 @@ async def test_a_full_reconnect_of_the_agent_does_not_end_the_job(stage: Stage) 
     await stage.order(job, "shutdown")
     assert (await stage.journal.one("callback"))["reason"] == "as told"
     assert await stage.end(job) == (SUCCESS, "")
+
+
+async def test_a_resumed_connection_does_not_end_the_job(stage: Stage) -> None:
+    job = await stage.begin(agents.obedient)
+    await stage.order(job, "resume")
+    await stage.order(job, "are you there?")
+    await stage.order(job, "shutdown")
+
+    assert await stage.end(job) == (SUCCESS, "")
+    assert (await stage.journal.one("callback"))["reason"] == "as told"
+
+
+async def test_deleting_the_dispatch_ends_a_job_that_has_not_joined_too(stage: Stage) -> None:
+    job = await stage.begin(agents.holding, "entered")
+    await stage.office.api.agent_dispatch.delete_dispatch(job["dispatch"], job["room"])
+
+    assert await stage.end(job) == (SUCCESS, "")
+
+
+async def test_the_others_in_the_room_are_told_that_the_agent_failed(stage: Stage, callers: Callers) -> None:
+    agent, room = stage.office.name("agent"), stage.office.name()
+    await stage.start(agents.obedient, agent)
+    await callers.join(room)
+    good, bad = await stage.dispatch(agent, room), await stage.dispatch(agent, room)
+    for job in (good, bad):
+        await callers.wait_seen(job["identity"])
+    await stage.order(good, "shutdown")
+    await stage.order(bad, "raise")
+
+    assert await callers.wait_left(good["identity"]) == "CLIENT_INITIATED"
+    assert await callers.wait_left(bad["identity"]) == "AGENT_ERROR"
+
+
+async def test_a_job_that_blocks_its_own_end_is_ended_for_it(stage: Stage) -> None:
+    job = await stage.begin(agents.stubborn, shutdown_process_timeout=1.0)
+    await stage.office.remove(job["room"], job["identity"])
+    await stage.journal.one("callback")
+
+    await stage.bench.aclose()
+    assert not psutil.pid_exists(job["pid"])
 
 
 async def test_an_agent_that_waits_in_vain_ends_with_its_room_and_without_an_outcry(

@@ -72,6 +72,22 @@ async def test_a_job_whose_process_was_killed_is_told_as_failed_and_the_next_one
     assert following["pid"] != job["pid"]
 
 
+async def test_a_job_whose_process_exits_is_told_as_failed_with_its_code(stage: Stage) -> None:
+    job = await stage.begin(agents.obedient)
+    await stage.order(job, "exit")
+
+    status, error = await stage.end(job)
+    assert status == "JS_FAILED"
+    assert "3" in error
+
+
+async def test_a_job_may_ask_the_server_with_the_credentials_that_the_worker_was_given(stage: Stage) -> None:
+    job = await stage.begin(agents.obedient)
+    await stage.order(job, "ask the server")
+
+    assert (await stage.journal.one("asked"))["identities"] == [job["identity"]]
+
+
 def is_subreaper() -> bool:
     value = ctypes.c_int(0)
     ctypes.CDLL(None).prctl(PR_GET_CHILD_SUBREAPER, ctypes.byref(value), 0, 0, 0)
