@@ -40,8 +40,6 @@ async def test_my_agent(lk_worker, lk_server, tmp_path):
 def test_it_starts_a_worker_whose_agent_stands_in_the_test_itself(tmp_path: Path) -> None:
     (tmp_path / "test_mine.py").write_text(THEIR_TEST)
     (tmp_path / "pytest.ini").write_text(THEIR_SETTINGS)
-        "[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\nfilterwarnings = error\n"
-    )
     ran = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
         cwd=tmp_path,
