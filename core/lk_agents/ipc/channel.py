@@ -100,16 +100,18 @@ class SideWriter:
     """Writes messages to the side channel from any thread, without an event loop.
 
     A worker that does not read must not stop a job: DEBUG lines are dropped as soon as the socket is full, other
-    messages after 5 s. What was dropped is counted and told with the next beat.
+    messages after 5 s. What was dropped is counted and told with the next beat. Of a message that is larger than the
+    socket's buffer, the rest waits for the next one.
     """
 
     def __init__(self, sock: socket.socket) -> None:
-        sock.setblocking(True)
         self._sock = sock
         self._lock = threading.Lock()
         self._poll = select.poll() if hasattr(select, "poll") else None
         if self._poll is not None:
             self._poll.register(sock, select.POLLOUT)
+        sock.setblocking(self._poll is None)
+        self._rest = memoryview(b"")
         self._dropped = 0
         self._ended = False
 
@@ -122,16 +124,28 @@ class SideWriter:
     def send(self, message: FromChild | ToChild, *, level: int = logging.CRITICAL) -> None:
         """Write the message now, or drop it as the class says."""
         data = frame(encode(message))
+        patience = 0.0 if level <= logging.DEBUG else _PATIENCE_SECONDS
         with self._lock:
             if self._ended:
                 return
-            if not self._writable(0.0 if level <= logging.DEBUG else _PATIENCE_SECONDS):
-                self._dropped += 1
-                return
             try:
-                self._sock.sendall(data)
+                if not (self._write(patience) and self._writable(patience)):
+                    self._dropped += 1
+                    return
+                self._rest = memoryview(data)
+                self._write(patience)
             except OSError:  # the worker is gone: the main channel tells
                 self._ended = True
+
+    def _write(self, patience: float) -> bool:
+        """Write what is left of a message; False if the worker does not take all of it in time."""
+        while self._rest:
+            try:
+                self._rest = self._rest[self._sock.send(self._rest) :]
+            except BlockingIOError:
+                if not self._writable(patience):
+                    return False
+        return True
 
     def _writable(self, seconds: float) -> bool:
         return self._poll is None or bool(self._poll.poll(seconds * 1000))

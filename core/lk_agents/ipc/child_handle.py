@@ -57,6 +57,7 @@ class ProcessHandle:
         self._open_channels = 0
         self._stacks_fd = _stack_file()
         self._killed_early = False
+        self._early: list[FromChild] = []
         self._exited = False
         self._code: int | None = None
         self._drain: asyncio.TimerHandle | None = None
@@ -85,8 +86,11 @@ class ProcessHandle:
         return ChildEnds(theirs, side_theirs, self._stacks_fd)
 
     def born(self, pid: int) -> None:
-        """Note its process id; a kill that was asked for before is carried out now."""
+        """Note its process id; what it said, or was to be killed for, before that is passed on now."""
         self._pid = pid
+        early, self._early = self._early, []
+        for message in early:
+            self._sink.message(self.init.executor_id, message)
         if self._killed_early:
             self.kill()
 
@@ -155,7 +159,10 @@ class ProcessHandle:
             os.kill(pid, getattr(signal, "SIGKILL", signal.SIGTERM))  # it may not have made its group yet
 
     def _message(self, message: FromChild) -> None:
-        self._sink.message(self.init.executor_id, message)
+        if self._pid is None:
+            self._early.append(message)  # it was faster than the word of its birth
+        else:
+            self._sink.message(self.init.executor_id, message)
 
     def _channel_end(self, error: ProtocolError | None) -> None:
         if not self._exited and not self._told:
