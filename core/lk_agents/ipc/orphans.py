@@ -24,6 +24,8 @@ _PR_GET_CHILD_SUBREAPER: Final = 37
 _REMEMBERED_SESSIONS: Final = 4096
 _LOOK_SECONDS: Final = 0.5
 """After a child's death: what it left behind was killed with it, and is a zombie of ours by then."""
+_DYING_SECONDS: Final = 0.05
+"""At the very end: what was killed is a zombie by then, unless the machine is very busy."""
 _STAT_STATE, _STAT_SESSION = 0, 3
 
 
@@ -80,12 +82,13 @@ class OrphanReaper:
         if self._look is None and not self._closed:
             self._look = asyncio.get_running_loop().call_later(_LOOK_SECONDS, self._reap)
 
-    def close(self) -> None:
-        """Look no more."""
+    async def aclose(self) -> None:
+        """Look a last time, if somebody has died a moment ago, and no more then."""
         self._closed = True
         if self._look is not None:
             self._look.cancel()
-            self._look = None
+            await asyncio.sleep(_DYING_SECONDS)
+            self._reap()
 
     def _reap(self) -> None:
         self._look = None

@@ -23,6 +23,7 @@ from lk_agents.ipc.program import Program
 
 __all__ = [
     "BASE_MODULES",
+    "WEIGHTS_HOOK",
     "Preloaded",
     "RefusedModuleError",
     "freeze",
@@ -40,6 +41,7 @@ BASE_MODULES: Final = (
     "lk_agents.utils.http_context",
 )
 """What every job needs: imported once, shared by all."""
+WEIGHTS_HOOK: Final = "lk_agents_preload_weights"
 
 
 class RefusedModuleError(ConfigError):
@@ -76,8 +78,8 @@ def preload(program: Program, *, without: Iterable[str] = ()) -> Preloaded:
         if module not in left_out and module not in sys.modules:
             _import_watched(module, report)
     before = _open_things()
-    collect(program.registry, "lk_agents_preload_weights")
-    _compare("lk_agents_preload_weights", before)
+    collect(program.registry, WEIGHTS_HOOK)
+    _compare(WEIGHTS_HOOK, before)
     return report
 
 

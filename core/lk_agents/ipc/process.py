@@ -28,6 +28,7 @@ from lk_agents.ipc.messages import (
     ZygoteReady,
 )
 from lk_agents.ipc.orphans import OrphanReaper, become_subreaper, stop_subreaping
+from lk_agents.ipc.preload import WEIGHTS_HOOK
 from lk_agents.ipc.program import Program
 from lk_agents.ipc.zygote import Zygote, execute_zygote, log_ready, log_refused
 from lk_agents.ipc.zygote_main import exit_code_of
@@ -173,10 +174,10 @@ class ZygoteLauncher:
             self._restart.cancel()
         for task in tuple(self._opening):
             task.cancel()
-        self._orphans.close()
         if self._zygote is not None:
             zygote, self._zygote = self._zygote, None
             await zygote.aclose()
+        await self._orphans.aclose()
         if was_open:
             stop_subreaping()
 
@@ -220,10 +221,13 @@ class ZygoteLauncher:
                 log_ready(message)
                 self._failed_in_a_row = 0
                 self._set_ready()
-            case PreloadRefused(module=module):
+            case PreloadRefused(module=module, opened=opened):
                 log_refused(message)
-                self._without.append(module)
-                self._failed_in_a_row = 0
+                if module == WEIGHTS_HOOK or module in self._without:  # the next zygote would not do without it either
+                    self._failure = f"{module} opened {opened} before the fork; it must do without"
+                else:
+                    self._without.append(module)
+                    self._failed_in_a_row = 0
             case ZygoteFailed(error=error):
                 self._failure = f"the process that jobs are forked from could not start: {error}"
                 logger.error("zygote failed", extra={"error": error, "traceback": message.traceback})

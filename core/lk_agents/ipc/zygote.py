@@ -33,7 +33,7 @@ from lk_agents.ipc.messages import (
     decode_from_zygote,
     encode,
 )
-from lk_agents.ipc.preload import require_unused_media_sdk, share_memory
+from lk_agents.ipc.preload import WEIGHTS_HOOK, require_unused_media_sdk, share_memory
 from lk_agents.ipc.program import Program, preparation
 from lk_agents.ipc.zygote_main import MAX_CONTROL_BYTES, ZygoteStart, exit_code_of, serve_zygote
 
@@ -74,6 +74,7 @@ class Zygote:
         self._on_message: Callable[[FromZygote, list[int]], None] | None = None
         self._on_end: Callable[[], None] | None = None
         self._gone_event: asyncio.Event | None = None
+        self._ended = False
 
     def watch(self, on_message: Callable[[FromZygote, list[int]], None], on_end: Callable[[], None]) -> None:
         """Hand on what it says, on the running loop, until it ends."""
@@ -117,6 +118,13 @@ class Zygote:
         self._control.close()
         self._reap()
 
+    def discard(self) -> None:
+        """Kill it and wait until it is gone; only before there is an event loop."""
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        _wait_readable(self._pidfd, END_SECONDS)
+        self.close()
+
     async def aclose(self) -> None:
         """Let it go and wait until it is gone, so that no zombie is left when the loop ends; kill it if it lingers."""
         if self._pidfd >= 0:
@@ -141,15 +149,16 @@ class Zygote:
         if data and self._on_message is not None:
             self._on_message(decode_from_zygote(data), descriptors)
         elif not data:
+            self._ended = True
+            with suppress(ProcessLookupError):  # whatever it still does, it is of no use without its socket
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
             self.close()
-            if self._on_end is not None:
-                self._on_end()
 
     def _reap(self) -> None:
         """Take its exit, now if it is gone, else when it goes: it owes nobody anything else."""
         if self._pidfd < 0:
             return
-        if not select.select([self._pidfd], [], [], 0)[0] and self._loop is not None and not self._loop.is_closed():
+        if not _wait_readable(self._pidfd, 0) and self._loop is not None and not self._loop.is_closed():
             self._loop.add_reader(self._pidfd, self._gone)
         else:
             self._gone()
@@ -167,6 +176,14 @@ class Zygote:
         os.close(pidfd)
         if self._gone_event is not None:
             self._gone_event.set()
+        if self._ended and self._on_end is not None:
+            self._on_end()  # only now: its children become ours after its socket has ended, and before it is gone
+
+
+def _wait_readable(descriptor: int, seconds: float) -> bool:
+    poll = select.poll()  # select() knows no descriptors beyond 1,023
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
 
 
 def fork_zygote(program: Program) -> Zygote | None:
@@ -192,23 +209,33 @@ def fork_zygote(program: Program) -> Zygote | None:
     without: list[str] = []
     while True:
         zygote = _fork_once(program, without)
-        answer = zygote.wait_first_message()
-        match answer:
-            case ZygoteReady():
+        try:
+            answer = zygote.wait_first_message()
+            if isinstance(answer, ZygoteReady):
                 log_ready(answer)
                 return zygote
-            case PreloadRefused(module=module, opened=opened) if module not in without:
-                log_refused(answer)
-                without.append(module)
-                zygote.close()
-                if module == "lk_agents_preload_weights":
-                    raise ConfigError(f"{module} of a plugin opened {opened}; weights must load without it")
-            case ZygoteFailed(error=error, traceback=text):
-                zygote.close()
-                raise ProcessStartError(f"the process that jobs are forked from could not start: {error}\n{text}")
-            case _:
-                zygote.close()
-                raise ProcessStartError(f"the process that jobs are forked from said {answer!r} at its start")
+            without.append(_to_leave_out(answer, without))
+        except BaseException:
+            zygote.discard()
+            raise
+        zygote.discard()
+
+
+def _to_leave_out(answer: FromZygote, without: list[str]) -> str:
+    """Return the module that the next zygote must not preload.
+
+    :raises ConfigError: a plugin's weights cannot be loaded before the fork.
+    :raises ProcessStartError: it would fail again.
+    """
+    match answer:
+        case PreloadRefused(module=module, opened=opened) if module == WEIGHTS_HOOK:
+            raise ConfigError(f"{module} of a plugin opened {opened}; weights must load without it")
+        case PreloadRefused(module=module) if module not in without:
+            log_refused(answer)
+            return module
+        case ZygoteFailed(error=error, traceback=text):
+            raise ProcessStartError(f"the process that jobs are forked from could not start: {error}\n{text}")
+    raise ProcessStartError(f"the process that jobs are forked from said {answer!r} at its start")
 
 
 def _fork_once(program: Program, without: list[str]) -> Zygote:

@@ -144,11 +144,15 @@ class _Zygote:
         self._logs = LogForwarding()
         self._poll = select.poll()
         self._poll.register(control, select.POLLIN)
+        self._worker = os.pidfd_open(os.getppid())  # somebody else may hold the other end of the socket
+        self._poll.register(self._worker, select.POLLIN)
 
     def run(self) -> NoReturn:
         """Serve until the worker is gone."""
         while True:
             for descriptor, _ in self._poll.poll():
+                if descriptor == self._worker:
+                    os._exit(0)
                 if descriptor == self._control.fileno():
                     self._serve_request()
                 else:
@@ -156,7 +160,10 @@ class _Zygote:
                     _reap(self._control, descriptor, self._children.pop(descriptor))
 
     def _serve_request(self) -> None:
-        data, received, _, _ = socket.recv_fds(self._control, MAX_CONTROL_BYTES, _CHILD_DESCRIPTORS)
+        try:
+            data, received, _, _ = socket.recv_fds(self._control, MAX_CONTROL_BYTES, _CHILD_DESCRIPTORS)
+        except ConnectionResetError:  # it left without reading all that was said
+            data, received = b"", []
         if not data:
             os._exit(0)  # the worker is gone; the children see that for themselves
         request = decode_to_zygote(data)
@@ -178,7 +185,7 @@ class _Zygote:
     def _become_child(self, request: Fork, received: list[int]) -> NoReturn:
         try:
             os.setsid()  # a process group of its own: what the job starts can be ended with it
-            _close(self._control.fileno(), *self._children)
+            _close(self._control.fileno(), self._worker, *self._children)
             name_process("lk-job" if request.init.role == "job" else "lk-inference")
             channel, side, stacks_fd = received
             sockets = ChildSockets(socket.socket(fileno=channel), socket.socket(fileno=side), stacks_fd)

@@ -1,0 +1,1 @@
+"""A module whose import does nothing."""
