@@ -7,6 +7,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
+from lk_agents.foundation.errors import ProtocolError
 from lk_agents.ipc.messages import (
     FromChild,
     InferenceAnswer,
@@ -58,7 +59,11 @@ class InferenceChild:
         self._asked = asyncio.Queue()
         self._send(Ready())
         while (ask := await self._asked.get()) is not None:
-            self._send(await self._answer(ask))
+            answer = await self._answer(ask)
+            try:
+                self._send(answer)
+            except ProtocolError as error:  # it is too large
+                self._send(InferenceAnswer(request_id=ask.request_id, error=f"the answer cannot be sent: {error}"))
 
     async def _answer(self, ask: InferenceAsk) -> InferenceAnswer:
         runner = self._runners.get(ask.method)
