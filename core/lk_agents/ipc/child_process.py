@@ -25,7 +25,7 @@ from lk_agents.ipc.memory import read_small, write_small
 from lk_agents.ipc.messages import FromChild, Initialize, Phase, StartFailed, ToChild, decode_to_child
 from lk_agents.ipc.preload import import_missing
 from lk_agents.ipc.program import Program
-from lk_agents.ipc.pulse import Pulse
+from lk_agents.ipc.pulse import Pulse, worker_watch
 
 __all__ = ["ChildSockets", "run_child"]
 
@@ -167,6 +167,8 @@ class _ChildProcess:
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError, AttributeError):
                 stream.flush()
+        if worker_watch(self._sockets.side, self._init.worker_pid)():
+            os.killpg(0, signal.SIGKILL)  # there is nobody left who would end what the job started
         os._exit(code)
 
     def _send(self, message: FromChild) -> None:

@@ -40,7 +40,11 @@ def prepare_signals() -> None:
 
 
 def _unheeded(_number: int, _frame: object) -> None:
-    """Do nothing: it came in the moment in which a subprocess was started, and its sender is not known."""
+    """Block it again: it came in the moment in which a subprocess was started, and its sender is not known.
+
+    ``multiprocessing`` leaves it unblocked behind it, too, whenever it looks for its resource tracker.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, TAKEN)
 
 
 def _give_back() -> None:

@@ -22,7 +22,7 @@ from lk_agents.ipc.channel import SideWriter
 from lk_agents.ipc.memory import own_pss_kb, read_small
 from lk_agents.ipc.messages import Beat
 
-__all__ = ["ORPHAN_SECONDS", "Pulse", "PulseListener"]
+__all__ = ["ORPHAN_SECONDS", "Pulse", "PulseListener", "worker_watch"]
 
 ORPHAN_SECONDS: Final = 15.0
 """How long a job may go on after its worker is gone."""
@@ -68,7 +68,7 @@ class Pulse:
         self._beat_seconds = beat_seconds
         self._listener = listener
         self._stacks_fd = stacks_fd
-        self._worker_gone = _worker_watch(channel, worker_pid)
+        self._worker_gone = worker_watch(channel, worker_pid)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._asked_at: float | None = None
         self._orphan_at: float | None = None
@@ -95,7 +95,8 @@ class Pulse:
                 next_beat = now + self._beat_seconds
                 self.beat()
             self._watch_worker(now)
-            self._take_signal(max(0.0, next_beat - monotonic()))
+            wake = next_beat if self._orphan_at is None else min(next_beat, self._orphan_at)
+            self._take_signal(max(0.0, wake - monotonic()))
 
     def beat(self) -> None:
         """Send one beat, now."""
@@ -172,7 +173,7 @@ def _exit_late(seconds: float, code: int) -> None:
     os._exit(code)
 
 
-def _worker_watch(channel: socket.socket, worker_pid: int) -> Callable[[], bool]:
+def worker_watch(channel: socket.socket, worker_pid: int) -> Callable[[], bool]:
     """Return what tells whether the worker is gone: its end of the channel closed, or its process dead.
 
     The process is looked at too, because a fork of the worker that somebody made would keep the channel open.
@@ -184,7 +185,9 @@ def _worker_watch(channel: socket.socket, worker_pid: int) -> Callable[[], bool]
     if worker_pid != os.getpid():
         try:
             poll.register(os.pidfd_open(worker_pid), select.POLLIN)
-        except OSError:  # dead already, or another pid namespace: then the channel tells
+        except ProcessLookupError:
+            return lambda: True
+        except OSError:  # no more descriptors: then the channel tells
             return lambda: bool(poll.poll(0))
     return lambda: bool(poll.poll(0))
 

@@ -58,13 +58,13 @@ class PoolBench:
         self._log = _Records(self._note_log)
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[PoolBench]:
-        """Run the pool while the block lasts, with every log line of it and its jobs; then kill what is left."""
+    async def open(self, *, log_level: int = logging.DEBUG) -> AsyncIterator[PoolBench]:
+        """Run the pool while the block lasts, with its log lines and those of its jobs; then kill what is left."""
         root = logging.getLogger()
         level = root.level
         self._loop = asyncio.get_running_loop()
         root.addHandler(self._log)
-        root.setLevel(logging.DEBUG)
+        root.setLevel(log_level)
         try:
             await self.pool.start()
             yield self
