@@ -1,7 +1,7 @@
 """Nothing in the repository grows past what can be read in a few minutes.
 
-A file may have 400 lines (of tests 500), a class 300, a function 50, a constructor 8 parameters. What must be larger is listed in
-``ALLOWED`` with its reason.
+A file may have 400 lines (of tests 500), a class 300, a function 50, a constructor 8 parameters. What must be larger
+is listed in ``ALLOWED`` with its reason.
 """
 
 import ast
