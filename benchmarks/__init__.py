@@ -1,0 +1,1 @@
+"""How fast and how small the runtime is, side by side with two older frameworks; run by ``make bench``."""

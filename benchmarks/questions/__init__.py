@@ -1,0 +1,21 @@
+"""One question per file, in the order of the report."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from benchmarks.question import Question
+from benchmarks.questions import burst, cold_memory, fork, idle_cpu, job_memory, latency, start, warm_memory
+
+__all__ = ["QUESTIONS"]
+
+QUESTIONS: Final[tuple[Question, ...]] = (
+    warm_memory.QUESTION,
+    cold_memory.QUESTION,
+    job_memory.QUESTION,
+    start.QUESTION,
+    fork.QUESTION,
+    latency.QUESTION,
+    burst.QUESTION,
+    idle_cpu.QUESTION,
+)

@@ -1,0 +1,145 @@
+"""The report: one table of figures, what they were measured on, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from benchmarks.figures import Spread, factor, keeps, written
+from benchmarks.question import Measure
+from benchmarks.results import Results
+
+__all__ = ["Circumstances", "markdown"]
+
+TIMES: Final = "\N{MULTIPLICATION SIGN}"
+DASH: Final = "\N{EN DASH}"
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """What a reader must know to believe a figure, or to repeat it.
+
+    :param command: makes the same again.
+    :param load: of the machine before the first and after the last run.
+    :param versions: of each framework and its packages, by the framework's name.
+    """
+
+    command: str
+    date: str
+    machine: str
+    server: str
+    runs: int
+    load: tuple[float, float]
+    versions: Mapping[str, Mapping[str, str]]
+    quick: bool = False
+
+
+def markdown(
+    measures: Sequence[Measure], frameworks: Sequence[str], results: Results, about: Circumstances, *, plot: str
+) -> str:
+    """Return the report as Markdown.
+
+    :param frameworks: their names; the first one is held against what is wanted, the others against the first.
+    :param plot: the picture's file name.
+    """
+    parts = [
+        "# Benchmarks",
+        f"Made by `{about.command}` on {about.date}. Do not edit.",
+        *(["**A quick try: these figures say nothing.**"] if about.quick else []),
+        "\n".join(_table(measures, frameworks, results, about.runs)),
+        _LEGEND,
+        f"![The figures as bars]({plot})",
+        *_failures(results),
+        "## On what",
+        "\n".join(_circumstances(about)),
+        "\n".join(_versions(about.versions)),
+        "## How",
+        _HOW,
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _table(measures: Sequence[Measure], frameworks: Sequence[str], results: Results, runs: int) -> Iterator[str]:
+    ours, *others = frameworks
+    heads = ["measure", "wanted", ours, *[head for name in others for head in (name, TIMES)]]
+    yield _row(heads)
+    yield _row(["---", *["---:"] * (len(heads) - 1)])
+    for measure in measures:
+        base = results.spread(measure.key, ours)
+        cells = [measure.title, _wanted(measure), _cell(measure, results, ours, runs, wanted=measure.wanted)]
+        for name in others:
+            cells += [_cell(measure, results, name, runs), _times(results.spread(measure.key, name), base)]
+        yield _row(cells)
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _wanted(measure: Measure) -> str:
+    if measure.wanted is None:
+        return ""
+    return f"≤ {measure.wanted:g} {measure.unit}".rstrip() if measure.wanted else "none"
+
+
+def _cell(measure: Measure, results: Results, name: str, runs: int, *, wanted: float | None = None) -> str:
+    spread = results.spread(measure.key, name)
+    if spread is None:
+        return "not measured"
+    text = f"**{written(spread.median)}**{measure.unit and ' '}{measure.unit}"
+    text += f" ({written(spread.low)} {DASH} {written(spread.high)})"
+    if (got := results.runs(measure.key, name)) < runs:
+        text += f", {got} of {runs} runs"
+    return text + {True: " ✓", False: " ✗", None: ""}[keeps(spread, wanted)]
+
+
+def _times(theirs: Spread | None, ours: Spread | None) -> str:
+    times = factor(theirs, ours) if theirs and ours else None
+    return "" if times is None else f"{written(times)}{TIMES}"
+
+
+def _failures(results: Results) -> list[str]:
+    if not results.failures:
+        return []
+    blocks = [f"```text\n{failure}\n```" for failure in results.failures]
+    return ["## What could not be measured", *blocks]
+
+
+def _circumstances(about: Circumstances) -> Iterator[str]:
+    before, after = about.load
+    yield f"- **Machine:** {about.machine}; load average {before:.2f} before the first run, {after:.2f} after the last."
+    yield f"- **Server:** {about.server}, one and the same for all runs, on the same machine."
+    yield f"- **Repetitions:** {about.runs}; each figure of a run has a worker of its own, the frameworks take turns."
+
+
+def _versions(versions: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
+    rows = [dict(packages) for packages in versions.values()]
+    names = list(dict.fromkeys(name for row in rows for name in row if name != "lk-agents"))
+    shared = [name for name in names if name != "livekit-agents"]
+    yield _row(["versions", *shared])
+    yield _row(["---"] * (len(shared) + 1))
+    for framework, row in versions.items():
+        told = framework if "lk-agents" not in row else f"{framework} {row['lk-agents']}"
+        yield _row([told, *[row.get(name, "") for name in shared]])
+
+
+_LEGEND = f"""\
+Each cell: **median** (minimum {DASH} maximum) of the runs; {TIMES} is how many times more than lk-agents, by medians.
+Less is better everywhere. *Wanted* is what lk-agents promises; the median is held against it."""
+
+_HOW = """\
+- One small agent (`agents/work.py`) under each framework's own interface, started as users do: `python FILE start`.
+  Each framework has an environment of its own, its packages copied, so that no library is shared with another one.
+- Load limits are off for all (the load is said to be 0, the threshold infinite), except for the idle CPU, where each
+  measures its load as it does by default.
+- Every state is proven before it is measured: registered by the server's own log, warm by the prewarm function's note,
+  connected by the job's note and the server's list of participants. What is not reached is an error, never a figure.
+- Times are `CLOCK_MONOTONIC`, taken in the process that they are about. A process counts as warm for the start when its
+  prewarm function is called; for the fork, the pools' own events count.
+- Memory is `/proc/PID/smaps_rollup` in MB of 10⁶ bytes; "helpers" are zygote, fork server and resource tracker: every
+  process that descends from the worker or carries its environment. What the interpreter shares with other programs of
+  the machine lowers PSS for all three alike.
+- A dispatch is counted from the moment at which the burst begins, with rooms that are there; a job is lost if it has
+  not joined its room after 60 s. Jobs of the fork and latency figures join no room.
+- CPU time is the kernel's clock of each process, exact to the nanosecond, over 25 s."""

@@ -1,0 +1,33 @@
+"""What was measured so far: values by measure and framework, and what could not be measured."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from benchmarks.figures import Spread
+
+__all__ = ["Results"]
+
+
+@dataclass
+class Results:
+    """Collects the values of all runs; a question that failed leaves its reason instead."""
+
+    values: dict[tuple[str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
+    failures: list[str] = field(default_factory=list)
+
+    def add(self, framework: str, answer: Mapping[str, float]) -> None:
+        """Add one run's answer to a question."""
+        for key, value in answer.items():
+            self.values[key, framework].append(value)
+
+    def spread(self, key: str, framework: str) -> Spread | None:
+        """Return what the runs gave, or None if none gave anything."""
+        values = self.values.get((key, framework))
+        return Spread.of(values) if values else None
+
+    def runs(self, key: str, framework: str) -> int:
+        """Return how many runs gave a value."""
+        return len(self.values.get((key, framework), ()))
