@@ -17,7 +17,6 @@ from lk_agents.ipc.pool import PoolConfig
 from lk_agents.ipc.records import Limits
 from lk_agents.ipc.supervisor import Supervisor
 from lk_agents.job.spec import EndCause, JobOutcome
-from lk_agents.testing import VirtualClock
 
 pytestmark = pytest.mark.usefixtures("lk_clock")
 
@@ -402,9 +401,11 @@ async def test_x26_the_inference_process_is_restarted_and_its_callers_are_answer
     await pool.kill(0)
 
 
-async def test_no_call_waits_for_virtual_ever(lk_clock: VirtualClock) -> None:
+async def test_many_jobs_that_nobody_takes_all_fail_in_time_and_leave_nothing_behind() -> None:
     async with pool_of(Script(born=stay_silent)) as pool:
-        await asyncio.gather(
-            *(pool.pool.submit(job_spec(f"AJ_{n}"), deadline_seconds=9) for n in range(50)), return_exceptions=True
-        )
+        submits = (pool.pool.submit(job_spec(f"AJ_{n}"), deadline_seconds=9) for n in range(50))
+        errors = await asyncio.gather(*submits, return_exceptions=True)
         await pool.pool.wait_no_jobs()
+
+        assert {type(error) for error in errors} == {NoProcessError}
+        assert not pool.pool.jobs()

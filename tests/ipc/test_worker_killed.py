@@ -210,3 +210,11 @@ async def test_a_forked_zygote_refuses_modules_that_open_something(
         assert set(facts["modules"]) == {module, "tests.ipc.opens_nothing"}
         refused = "the zygote that was refused is reaped"
         await until(lambda: [pid for pid in tree(started.pid) if not alive([pid])] == [], refused)
+
+
+async def test_a_thread_that_the_users_own_module_starts_runs_in_each_process() -> None:
+    async with worker("threaded") as started:
+        await started.job("tell_facts")
+        facts = json.loads((await started.hear("ended"))["reason"])
+
+        assert facts["threads"] == ["tests.ipc.opens_thread"]

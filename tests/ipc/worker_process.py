@@ -1,7 +1,7 @@
 """A worker without a server, for tests that kill it: reads orders from stdin, says in JSON lines what happens.
 
-Started as ``python -m tests.ipc.worker_process KIND MODULE…``: KIND is ``fork`` or ``exec``, the modules are what a
-plugin names for preloading.
+Started as ``python -m tests.ipc.worker_process KIND MODULE…``: KIND is ``fork``, ``exec``, or ``threaded`` (the user's
+module itself starts a thread), the modules are what a plugin names for preloading.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import time
+from importlib import import_module
 from typing import Any
 
 from tests.ipc import agents
@@ -23,6 +24,9 @@ from lk_agents.ipc.process import ZygoteLauncher
 from lk_agents.ipc.zygote import Zygote, fork_zygote
 from lk_agents.job.spec import JobSpec
 from lk_agents.testing.conformance.pool_bench import PoolBench
+
+if sys.argv[1] == "threaded":
+    import_module("tests.ipc.opens_thread")
 
 
 def tell(**what: Any) -> None:
@@ -91,4 +95,4 @@ async def main(zygote: Zygote | None) -> None:
 PROGRAM = program_of(hooks={"lk_agents_preload_modules": preload_these} if sys.argv[2:] else None)
 
 if __name__ == "__main__":
-    asyncio.run(main(fork_zygote(PROGRAM) if sys.argv[1] == "fork" else None))
+    asyncio.run(main(None if sys.argv[1] == "exec" else fork_zygote(PROGRAM)))

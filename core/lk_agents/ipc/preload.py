@@ -23,12 +23,15 @@ from lk_agents.ipc.program import Program
 
 __all__ = [
     "BASE_MODULES",
+    "USER_MODULE",
     "WEIGHTS_HOOK",
     "Preloaded",
     "RefusedModuleError",
     "freeze",
     "import_missing",
+    "open_things",
     "preload",
+    "refuse_new",
     "require_unused_media_sdk",
 ]
 
@@ -42,6 +45,7 @@ BASE_MODULES: Final = (
 )
 """What every job needs: imported once, shared by all."""
 WEIGHTS_HOOK: Final = "lk_agents_preload_weights"
+USER_MODULE: Final = "__main__"
 
 
 class RefusedModuleError(ConfigError):
@@ -77,9 +81,9 @@ def preload(program: Program, *, without: Iterable[str] = ()) -> Preloaded:
     for module in dict.fromkeys((*BASE_MODULES, *report.modules)):
         if module not in left_out and module not in sys.modules:
             _import_watched(module, report)
-    before = _open_things()
+    before = open_things()
     collect(program.registry, WEIGHTS_HOOK)
-    _compare(WEIGHTS_HOOK, before)
+    refuse_new(WEIGHTS_HOOK, before)
     return report
 
 
@@ -101,25 +105,29 @@ def _named(program: Program) -> list[str]:
 
 
 def _import_watched(module: str, report: Preloaded) -> None:
-    before, native_before = _open_things(), _native_threads()
+    before, native_before = open_things(), _native_threads()
     try:
         importlib.import_module(module)
     except Exception as error:  # noqa: BLE001  another's module: it is named, and imported in each child instead
         report.failed_imports[module] = f"{type(error).__name__}: {error}"
-    _compare(module, before)
+    refuse_new(module, before)
     if _native_threads() > native_before:
         report.native_threads.append(module)
 
 
-def _compare(name: str, before: tuple[frozenset[threading.Thread], frozenset[str]]) -> None:
-    threads, sockets = _open_things()
+def refuse_new(name: str, before: tuple[frozenset[threading.Thread], frozenset[str]]) -> None:
+    """Refuse what has been loaded since ``before`` (:func:`open_things`) if it opened a thread or socket.
+
+    :raises RefusedModuleError: it did.
+    """
+    threads, sockets = open_things()
     if new := threads - before[0]:
         raise RefusedModuleError(name, "a thread (" + ", ".join(sorted(thread.name for thread in new)) + ")")
     if sockets - before[1]:
         raise RefusedModuleError(name, "a socket")
 
 
-def _open_things() -> tuple[frozenset[threading.Thread], frozenset[str]]:
+def open_things() -> tuple[frozenset[threading.Thread], frozenset[str]]:
     """Return the Python threads and sockets of this process."""
     sockets = set()
     for entry in Path("/proc/self/fd").iterdir():

@@ -36,7 +36,15 @@ from lk_agents.ipc.messages import (
     decode_to_zygote,
     encode,
 )
-from lk_agents.ipc.preload import RefusedModuleError, freeze, preload, require_unused_media_sdk
+from lk_agents.ipc.preload import (
+    USER_MODULE,
+    RefusedModuleError,
+    freeze,
+    open_things,
+    preload,
+    refuse_new,
+    require_unused_media_sdk,
+)
 from lk_agents.ipc.program import Program, prepare_main
 from lk_agents.ipc.rehearsal import rehearse
 
@@ -74,11 +82,16 @@ def main_executed(control_fd: int, start_fd: int) -> NoReturn:
         prepare_main(start.preparation)
         return Program.unpickled(start.program)
 
-    if not start.preload:
+    if not start.preload or USER_MODULE in start.without:
         _leave_signals()
         _serve(control, load)
+    before = open_things()
     try:
         program = load()
+        refuse_new(USER_MODULE, before)
+    except RefusedModuleError as error:
+        _send(control, PreloadRefused(module=error.module, opened=error.opened))
+        os._exit(0)
     except BaseException as error:  # noqa: BLE001  a user's module may do anything; the worker is told
         text = f"{type(error).__name__}: {error}"
         _send(control, ZygoteFailed(error=text, traceback=traceback.format_exc()))
