@@ -196,11 +196,8 @@ class PluginRegistry:
         :raises RuntimeError: not on the main thread, and not all have been asked there before.
         """
         waiting = [each for each in self.implementations("lk_agents_register_plugin") if each.plugin not in self._asked]
-        if waiting and threading.current_thread() is not threading.main_thread():
-            raise RuntimeError(
-                f"plugins must be registered on the main thread: {', '.join(each.plugin for each in waiting)}; "
-                f"call current_registry().register_plugins() there before"
-            )
+        if waiting:
+            _require_main_thread(waiting)
         from lk_agents.hooks.invoke import outcome_of
 
         for implementation in waiting:
@@ -392,3 +389,11 @@ class PluginRegistry:
         for name, info in self._infos.items():
             self._infos[name] = replace(info, in_use=name in used, used_through=used.get(name, ""))
         return frozenset(used)
+
+
+def _require_main_thread(waiting: Sequence[Implementation]) -> None:
+    if threading.current_thread() is not threading.main_thread():
+        raise RuntimeError(
+            f"plugins must be registered on the main thread: {', '.join(each.plugin for each in waiting)}; "
+            f"call current_registry().register_plugins() there before"
+        )

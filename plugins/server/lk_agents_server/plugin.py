@@ -12,6 +12,7 @@ from lk_agents_server import __version__
 
 if TYPE_CHECKING:
     import click
+
     from lk_agents.plugin import Plugin
 
 __all__ = ["lk_agents_dev_server", "lk_agents_register_commands", "lk_agents_register_plugin"]
