@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from livekit.protocol.agent import JobStatus, WorkerMessage
 
+from lk_agents.testing import VirtualClock
 from lk_agents.worker import protocol
 from lk_agents.worker.outbox import CAPACITY, JOB_CAPACITY, Outbox
 
@@ -178,3 +179,18 @@ async def test_wait_empty_returns_when_all_is_written_or_nothing_can_be() -> Non
 
     async with asyncio.timeout(1):
         await waiting
+
+
+async def test_a_status_that_is_not_due_yet_is_written_when_it_is_and_waited_for(lk_clock: VirtualClock) -> None:
+    outbox = Outbox()
+    outbox.open_session()
+    begun = lk_clock.monotonic()
+    outbox.put_job_status("late", ended("late"), due=begun + 0.2)
+    empty = asyncio.create_task(outbox.wait_empty())
+
+    outgoing = await outbox.next()
+    assert lk_clock.monotonic() == pytest.approx(begun + 0.2)
+    assert not empty.done()
+
+    outbox.written(outgoing)
+    await empty

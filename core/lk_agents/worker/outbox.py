@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final
 
+from lk_agents.foundation.clock import monotonic
 from lk_agents.foundation.log import logger
 
 if TYPE_CHECKING:
@@ -29,12 +30,14 @@ class Outgoing:
     """One message that waits to be written.
 
     ``settled`` is called once: when the message was written, or when there is no socket it could be written to.
+    Before ``due``, in monotonic seconds, it is not written.
     """
 
-    __slots__ = ("_settled", "message")
+    __slots__ = ("_settled", "due", "message")
 
-    def __init__(self, message: WorkerMessage, settled: Callable[[], None] | None = None) -> None:
+    def __init__(self, message: WorkerMessage, settled: Callable[[], None] | None = None, *, due: float = 0.0) -> None:
         self.message = message
+        self.due = due
         self._settled = settled
 
     def settle(self) -> None:
@@ -55,6 +58,7 @@ class Outbox:
         self._requests: deque[Outgoing] = deque()
         self._session = 0
         self._open = False
+        self._timer: asyncio.TimerHandle | None = None
         self._filled = asyncio.Event()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -94,9 +98,14 @@ class Outbox:
         self._unsaid_status = True
         self._note()
 
-    def put_job_status(self, job_id: str, message: WorkerMessage, settled: Callable[[], None] | None = None) -> None:
-        """Keep a job's status until it has been written; one of the same job that still waits is replaced."""
-        outgoing = Outgoing(message, settled)
+    def put_job_status(
+        self, job_id: str, message: WorkerMessage, settled: Callable[[], None] | None = None, *, due: float = 0.0
+    ) -> None:
+        """Keep a job's status until it has been written; one of the same job that still waits is replaced.
+
+        :param due: monotonic seconds before which it is not written.
+        """
+        outgoing = Outgoing(message, settled, due=due)
         if (replaced := self._job_status.pop(job_id, None)) is not None:
             replaced.settle()
         self._job_status[job_id] = outgoing
@@ -144,8 +153,10 @@ class Outbox:
             return self._for_socket[0]
         if self._unsaid_status:
             return self._worker_status
-        if self._job_status:
-            return next(iter(self._job_status.values()))
+        now = monotonic()
+        for outgoing in self._job_status.values():
+            if outgoing.due <= now:
+                return outgoing
         return self._requests[0] if self._requests else None
 
     def _append(self, waiting: deque[Outgoing], outgoing: Outgoing) -> None:
@@ -157,8 +168,15 @@ class Outbox:
         self._note()
 
     def _note(self) -> None:
-        if self._head() is None:
-            self._empty.set()
-        else:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._head() is not None:
             self._empty.clear()
             self._filled.set()
+        elif self._open and self._job_status:  # written soon, but not yet
+            self._empty.clear()
+            delay = min(outgoing.due for outgoing in self._job_status.values()) - monotonic()
+            self._timer = asyncio.get_running_loop().call_later(max(delay, 0.0), self._note)
+        else:
+            self._empty.set()

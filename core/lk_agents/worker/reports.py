@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from livekit.protocol.agent import JobStatus
 
+from lk_agents.foundation.clock import monotonic
 from lk_agents.foundation.log import logger
 from lk_agents.worker import protocol
 from lk_agents.worker.admission import Admission, Slot
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from lk_agents.worker.outbox import Outbox
 
 __all__ = ["JobReports"]
+
+ASSIGNMENT_SETTLES_SECONDS: Final = 0.2
+"""So long after an assignment no end is told: the server notes the job as running only after it has sent the
+assignment, skips the end of a job that it has not noted, and then takes it for running for ever."""
 
 ERROR_TEXT_LIMIT: Final = 1_000
 """Characters of a cause that are sent to the server."""
@@ -42,11 +47,11 @@ class JobReports:
         self._outbox = outbox
         self._release = release
         self._lost = lost
-        self._unended: set[str] = set()
+        self._unended: dict[str, float] = {}  # job id: when it was assigned
 
     def begin(self, job_id: str) -> None:
         """Note that the job was assigned: from now on the server is owed its end."""
-        self._unended.add(job_id)
+        self._unended.setdefault(job_id, monotonic())
 
     def owes(self, job_id: str) -> bool:
         """Return whether the server is owed the job's end."""
@@ -98,8 +103,8 @@ class JobReports:
         self._admission.set_broken(snapshot.broken_reason)
 
     def _tell_end(self, job_id: str, *, success: bool, cause: str, settled: Callable[[], None] | None) -> None:
-        self._unended.discard(job_id)
+        assigned_at = self._unended.pop(job_id)
         status = JobStatus.JS_SUCCESS if success else JobStatus.JS_FAILED
         message = protocol.job_status(job_id, status, "" if success else cause[:ERROR_TEXT_LIMIT])
-        self._outbox.put_job_status(job_id, message, settled)
+        self._outbox.put_job_status(job_id, message, settled, due=assigned_at + ASSIGNMENT_SETTLES_SECONDS)
         self._admission.release(job_id)
