@@ -52,7 +52,8 @@ def keeps(spread: Spread, wanted: float | None) -> bool | None:
 
 def written(value: float) -> str:
     """Return the value with three significant digits, whole from 100 on, and 0 as it is."""
-    if value == 0 or abs(value) >= 100:
+    rounded = float(f"{value:.3g}")
+    if rounded == 0 or abs(rounded) >= 100:
         return f"{value:.0f}"
-    digits = max(0, 2 - math.floor(math.log10(abs(value))))
-    return f"{value:.{min(digits, 4)}f}"
+    digits = 2 - math.floor(math.log10(abs(rounded)))
+    return f"{rounded:.{min(digits, 4)}f}"

@@ -51,7 +51,7 @@ class BenchWorker:
         """Start a worker, and yield at once; leaving the block kills it and all that is its own.
 
         :param warm: how many processes it keeps warm.
-        :param spy: note when processes are asked for and ready.
+        :param spy: note when the server asks, and when processes are asked for and ready.
         :param own_load: let it measure its load as it does by default.
         """
         agent = short_id("agent-")

@@ -6,7 +6,7 @@ import math
 
 from livekit.agents import JobContext, JobProcess, JobRequest, WorkerOptions, cli  # type: ignore[import-untyped]
 
-from benchmarks.agents import peer_spy, work
+from benchmarks.agents import work
 
 
 def prewarm(proc: JobProcess) -> None:
@@ -23,7 +23,11 @@ async def entrypoint(ctx: JobContext) -> None:
 
 if __name__ == "__main__":
     if work.SPY:
-        peer_spy.install()
+        from livekit.agents import Worker
+
+        from benchmarks.agents import peer_spy
+
+        peer_spy.install(Worker)
     options = WorkerOptions(
         entrypoint_fnc=entrypoint,
         request_fnc=consider,

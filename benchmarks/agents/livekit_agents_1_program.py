@@ -7,7 +7,7 @@ from typing import Any
 
 from livekit.agents import AgentServer, JobContext, JobProcess, JobRequest, cli  # type: ignore[import-untyped]
 
-from benchmarks.agents import peer_spy, work
+from benchmarks.agents import work
 
 
 def prewarm(proc: JobProcess) -> None:
@@ -31,5 +31,7 @@ async def entrypoint(ctx: JobContext) -> None:
 
 if __name__ == "__main__":
     if work.SPY:
-        peer_spy.install()
+        from benchmarks.agents import peer_spy
+
+        peer_spy.install(AgentServer)
     cli.run_app(server)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from benchmarks.agents import work
 from lk_agents import JobContext, JobProcess, JobRequest, WorkerOptions, cli
@@ -21,39 +20,11 @@ async def entrypoint(ctx: JobContext) -> None:
     await work.run(ctx)
 
 
-class _Spy:
-    """Stands before the pool's listener and notes when a process was asked for and when it was ready."""
-
-    def __init__(self, listener: Any) -> None:
-        self._listener = listener
-        self._phases: dict[int, str] = {}
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._listener, name)
-
-    def pool_changed(self, snapshot: Any) -> None:
-        for process in snapshot.processes:
-            if self._phases.get(process.executor_id) != process.phase:
-                self._phases[process.executor_id] = process.phase
-                if event := {"starting": "forking", "idle": "ready"}.get(process.phase):
-                    work.note(event, executor=process.executor_id)
-        self._listener.pool_changed(snapshot)
-
-
-def _spy_on_the_pool() -> None:
-    from lk_agents import ipc
-
-    build = ipc.build_pool
-
-    def build_pool(config: Any, listener: Any, **options: Any) -> Any:
-        return build(config, _Spy(listener), **options)
-
-    ipc.build_pool = build_pool
-
-
 if __name__ == "__main__":
     if work.SPY:
-        _spy_on_the_pool()
+        from benchmarks.agents import own_spy  # what it imports would weigh in the other measurements
+
+        own_spy.install()
     options = WorkerOptions(
         entrypoint,
         request_fnc=consider,

@@ -1,4 +1,7 @@
-"""Has livekit-agents' pool note when a process was asked for and when it was ready; both versions tell it by events."""
+"""Has livekit-agents note when the server's question came, when a process was asked for, and when it was ready.
+
+Both versions tell of processes by events of the pool, and handle the question in a method of the same name.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,20 @@ from benchmarks.agents import work
 EVENTS = {"process_created": "forking", "process_ready": "ready"}
 
 
-def install() -> None:
-    """Listen to every pool that this process makes from now on."""
+def install(worker_class: Any) -> None:
+    """Watch every pool and worker that this process makes from now on."""
     from livekit.agents.ipc.proc_pool import ProcPool  # type: ignore[import-untyped]
 
-    emit = ProcPool.emit
+    emit, handle = ProcPool.emit, worker_class._handle_availability  # noqa: SLF001  it has no other place to look
 
-    def noting(pool: Any, event: str, *values: Any) -> None:
+    def emitting(pool: Any, event: str, *values: Any) -> None:
         if event in EVENTS:
             work.note(EVENTS[event], executor=id(values[0]))
         emit(pool, event, *values)
 
-    ProcPool.emit = noting
+    def handling(worker: Any, message: Any) -> Any:
+        work.note("offered", job=message.job.id)
+        return handle(worker, message)
+
+    ProcPool.emit = emitting
+    worker_class._handle_availability = handling  # noqa: SLF001

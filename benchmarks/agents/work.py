@@ -20,7 +20,7 @@ STAY_SECONDS = 3600.0
 AGENT_NAME = os.environ.get("LK_BENCH_AGENT", "")
 WARM = int(os.environ.get("LK_BENCH_WARM", "3"))
 SPY = "LK_BENCH_SPY" in os.environ
-"""Whether the worker is to note when a process was asked for, and when it was ready."""
+"""Whether the worker is to note when it was asked for a job, when it wanted a process, and when that was ready."""
 OWN_LOAD = "LK_BENCH_OWN_LOAD" in os.environ
 """Whether the framework measures its load as it does by default, instead of being told that it is none."""
 
@@ -46,8 +46,7 @@ def prewarm(_proc: Any) -> None:
 
 
 async def consider(request: Any) -> None:
-    """Accept, and note when the question came."""
-    note("asked", job=request.job.id)
+    """Accept."""
     await request.accept()
 
 

@@ -1,0 +1,126 @@
+"""What the report and its picture say of given results."""
+
+from xml.etree import ElementTree as ET
+
+import pytest
+from benchmarks.plot import svg
+from benchmarks.question import Measure
+from benchmarks.questions import QUESTIONS
+from benchmarks.report import Circumstances, markdown
+from benchmarks.results import Results
+
+OURS, OLD, NEW = NAMES = ("lk-agents", "livekit-agents 0.12.21", "livekit-agents 1.8.9")
+MEMORY = Measure("memory", "memory of a <process>", "MB", 3.5)
+LOST = Measure("lost", "jobs lost", "", 0)
+EXTRA = Measure("extra", "something that explains", "s")
+MEASURES = (MEMORY, LOST, EXTRA)
+
+
+@pytest.fixture
+def results() -> Results:
+    results = Results()
+    for value in (3.0, 3.2, 3.7):
+        results.add(OURS, {"memory": value, "lost": 0, "extra": 1.0})
+        results.add(OLD, {"memory": value * 10, "lost": 4, "extra": 2.0})
+    results.add(NEW, {"memory": 9.6})
+    return results
+
+
+def report(results: Results, *, quick: bool = False) -> str:
+    versions = {
+        OURS: {"python": "3.11.7", "lk-agents": "0.1.0", "livekit": "1.2.1"},
+        OLD: {"python": "3.11.7", "livekit-agents": "0.12.21", "livekit": "1.1.10"},
+    }
+    about = Circumstances(
+        command="make bench",
+        date="2026-01-02",
+        machine="two cores",
+        server="livekit-server 1.13.5",
+        runs=3,
+        load=(0.1, 1.25),
+        versions=versions,
+        quick=quick,
+    )
+    return markdown(MEASURES, NAMES, results, about, plot="report.svg")
+
+
+def row(text: str, title: str) -> list[str]:
+    line = next(line for line in text.splitlines() if line.startswith(f"| {title}"))
+    return [cell.strip() for cell in line.strip("|").split("|")]
+
+
+def test_a_row_holds_the_figures_of_all_runs_and_the_factors(results: Results) -> None:
+    cells = row(report(results), MEMORY.title)
+
+    assert cells == [
+        "memory of a <process>",
+        "≤ 3.5 MB",
+        "**3.20** MB (3.00 \N{EN DASH} 3.70) ✓",
+        "**32.0** MB (30.0 \N{EN DASH} 37.0)",
+        "10.0\N{MULTIPLICATION SIGN}",
+        "**9.60** MB (9.60 \N{EN DASH} 9.60), 1 of 3 runs",
+        "3.00\N{MULTIPLICATION SIGN}",
+    ]
+
+
+def test_there_is_no_factor_over_nothing_and_none_where_nothing_was_measured(results: Results) -> None:
+    cells = row(report(results), LOST.title)
+
+    assert cells[1] == "none"
+    assert cells[2].endswith("✓")
+    assert cells[4:] == ["", "not measured", ""]
+
+
+def test_a_promise_that_is_not_kept_is_marked(results: Results) -> None:
+    for _ in range(4):
+        results.add(OURS, {"memory": 3.6})
+
+    assert row(report(results), MEMORY.title)[2].endswith("✗")
+    assert "✗" not in row(report(results), EXTRA.title)[2]
+
+
+def test_the_report_says_on_what_it_was_measured(results: Results) -> None:
+    text = report(results)
+
+    for told in ("make bench", "2026-01-02", "two cores", "livekit-server 1.13.5", "0.10", "1.25"):
+        assert told in text
+    assert row(text, "lk-agents 0.1.0") == ["lk-agents 0.1.0", "3.11.7", "1.2.1"]
+    assert row(text, "livekit-agents 0.12.21") == ["livekit-agents 0.12.21", "3.11.7", "1.1.10"]
+
+
+def test_a_try_is_called_one(results: Results) -> None:
+    assert "quick try" in report(results, quick=True)
+    assert "quick try" not in report(results)
+
+
+def test_what_failed_is_told(results: Results) -> None:
+    assert "could not be measured" not in report(results)
+
+    results.failures.append("run 2, a burst, nobody came")
+
+    assert "run 2, a burst, nobody came" in report(results)
+
+
+def test_the_picture_has_a_bar_for_every_figure_that_was_measured(results: Results) -> None:
+    picture = ET.fromstring(svg(MEASURES, NAMES, results))
+
+    shapes = [element.tag.rpartition("}")[2] for element in picture.iter()]
+    texts = [element.text for element in picture.iter() if element.text and element.text.strip()]
+    background, legend, bars = 1, 3, 3 + 2 + 2
+    assert shapes.count("rect") == background + legend + bars
+    assert texts.count("not measured") == 2
+    assert "memory of a <process>, MB" in texts
+
+
+def test_the_longest_bar_fits_the_picture(results: Results) -> None:
+    picture = ET.fromstring(svg(MEASURES, NAMES, results))
+
+    width = float(picture.attrib["width"])
+    ends = [float(one.attrib["x2"]) for one in picture.iter() if one.tag.endswith("line")]
+    assert max(ends) < width
+
+
+def test_every_figure_has_one_name() -> None:
+    keys = [measure.key for question in QUESTIONS for measure in question.measures]
+
+    assert len(keys) == len(set(keys))
