@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import time
+import threading
 from functools import partial
 from typing import Any
 
@@ -86,7 +86,7 @@ async def stubborn(ctx: JobContext) -> None:
 
     async def never_done() -> None:
         note(ctx, "callback")
-        time.sleep(3600)  # also the loop
+        threading.Event().wait()  # and with it the loop
 
     ctx.add_shutdown_callback(never_done)
     await ctx.connect()

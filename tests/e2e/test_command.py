@@ -201,6 +201,7 @@ async def test_a_stubborn_job_of_a_killed_worker_is_gone_within_twenty_seconds(b
         command.process.kill()
 
         await all_gone(processes, ORPHANED_SECONDS)
+        assert not alive(processes)
 
 
 @pytest.mark.parametrize("executor", ["process", "thread"])

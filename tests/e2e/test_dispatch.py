@@ -94,7 +94,7 @@ async def test_a_worker_just_below_its_threshold_still_gets_jobs(stage: Stage) -
     options = {"job_executor_type": THREAD, "load_threshold": 0.99, "num_idle_processes": 0}
     await stage.start(agents.brief, agent, devmode=False, load_fnc=lambda: 0.98, **options)
 
-    await dispatch_many(stage, agent, 3, at_once=1)
+    assert (await dispatch_many(stage, agent, 3, at_once=1)).total() == 3
 
 
 async def test_each_room_gets_one_automatic_job_however_many_workers_there_are(stage: Stage) -> None:
@@ -152,8 +152,9 @@ async def test_a_name_that_no_worker_has_does_no_harm(stage: Stage) -> None:
     await stage.start(agents.brief, agent, job_executor_type=THREAD)
     await stage.office.create(room, "nobody", agent)
     await stage.journal.one("entered", room=room)
-
     await stage.dispatch(agent, room, "entered")
+
+    assert len(stage.journal.of("entered")) == 2
 
 
 async def test_a_simulated_job_runs(stage: Stage) -> None:
