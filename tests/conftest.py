@@ -46,6 +46,7 @@ NOT_OURS = {
 MAY_BLOCK: dict[tuple[str, str], str] = {
     ("ipc/orphans.py", "_own_zombies"): "it reads a list of the kernel's, memory that has the form of a file",
     ("ipc/orphans.py", "_stat"): "the same",
+    ("ipc/zygote.py", "effort"): "it reads figures of the kernel's, memory that has the form of a file",
     ("ipc/zygote.py", "_write_all"): "it writes to memory that has the form of a file",
     ("ipc/zygote.py", "execute_zygote"): "waits for the exec of a child, as asyncio's own way to start one does",
 }

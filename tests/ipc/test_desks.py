@@ -93,7 +93,7 @@ class Office:
     def __init__(self, *, warm: bool = True) -> None:
         self.sent: list[InferenceAsk] = []
         self.stuck: list[str] = []
-        self.desk = InferenceDesk(self.sent.append)
+        self.desk = InferenceDesk(self.sent.append, self.stuck.append)
         self.desk.exists = True
         self.desk.available = warm
         self.answers: list[InferenceAnswer] = []
@@ -196,6 +196,28 @@ async def test_a_request_without_an_answer_ends_with_an_error_at_its_deadline(lk
         await office.desk.do_inference("m", b"")
 
     assert asyncio.get_running_loop().time() - started == pytest.approx(REQUEST_SECONDS)
+
+
+async def test_a_process_that_answers_nobody_for_a_whole_deadline_is_called_hung(lk_clock: VirtualClock) -> None:
+    office = Office()
+
+    with pytest.raises(InferenceError):
+        await office.desk.do_inference("slow", b"")
+
+    assert office.stuck == [f"the runner of 'slow' has not answered for {REQUEST_SECONDS:g} s"]
+
+
+async def test_a_process_that_answers_others_is_not_called_hung(lk_clock: VirtualClock) -> None:
+    office = Office()
+    office.ask("other")
+    asyncio.get_running_loop().call_later(
+        1.0, lambda: office.desk.answered(InferenceAnswer(request_id=office.sent[0].request_id))
+    )
+
+    with pytest.raises(InferenceError):
+        await office.desk.do_inference("slow", b"")
+
+    assert office.stuck == []
 
 
 async def test_the_requests_of_an_executor_that_is_gone_are_forgotten(lk_clock: VirtualClock) -> None:

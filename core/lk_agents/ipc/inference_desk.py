@@ -26,16 +26,20 @@ class _Asked:
     answer: Answer
     deadline: asyncio.TimerHandle
     ask: InferenceAsk
+    heard_before: int
 
 
 class InferenceDesk:
     """Passes requests to the inference process and answers back; on the supervisor's loop.
 
     :param send: sends to the inference process.
+    :param hung: called with the reason when the process has answered nobody for a whole deadline.
     """
 
-    def __init__(self, send: Callable[[InferenceAsk], None]) -> None:
+    def __init__(self, send: Callable[[InferenceAsk], None], hung: Callable[[str], None]) -> None:
         self._send = send
+        self._hung = hung
+        self._heard = 0
         self._asked: dict[str, _Asked] = {}
         self._available = False
         self.exists = False
@@ -68,7 +72,7 @@ class InferenceDesk:
             key = short_id("inference_req_")
             late = asyncio.get_running_loop().call_later(REQUEST_SECONDS, self._too_late, key)
             ours = InferenceAsk(request_id=key, method=ask.method, data=ask.data)
-            self._asked[key] = _Asked(owner, ask.request_id, answer, late, ours)
+            self._asked[key] = _Asked(owner, ask.request_id, answer, late, ours, self._heard)
             if self._available:
                 self._send(ours)
 
@@ -90,6 +94,7 @@ class InferenceDesk:
 
     def answered(self, answer: InferenceAnswer) -> None:
         """Pass on what the inference process answered; unknown requests (given up, owner gone) are ignored."""
+        self._heard += 1
         self._settle(answer.request_id, answer)
 
     def owner_gone(self, owner: int) -> None:
@@ -106,8 +111,11 @@ class InferenceDesk:
             self._settle(key, InferenceAnswer(request_id=key, error=f"the inference process is gone: {why}"))
 
     def _too_late(self, key: str) -> None:
+        asked = self._asked[key]
         why = "" if self._available else "; the inference process is still starting"
         self._settle(key, InferenceAnswer(request_id=key, error=f"no answer within {REQUEST_SECONDS:g} s{why}"))
+        if self._available and self._heard == asked.heard_before:
+            self._hung(f"the runner of {asked.ask.method!r} has not answered for {REQUEST_SECONDS:g} s")
 
     def _settle(self, key: str, answer: InferenceAnswer) -> None:
         asked = self._asked.pop(key, None)

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
 
+from lk_agents.foundation.clock import monotonic
 from lk_agents.foundation.errors import LkAgentsError
 from lk_agents.foundation.ids import jitter
 from lk_agents.foundation.log import logger
@@ -30,13 +31,14 @@ from lk_agents.ipc.messages import (
 from lk_agents.ipc.orphans import OrphanReaper, become_subreaper, stop_subreaping
 from lk_agents.ipc.preload import WEIGHTS_HOOK
 from lk_agents.ipc.program import Program
-from lk_agents.ipc.zygote import Zygote, execute_zygote, log_ready, log_refused
+from lk_agents.ipc.zygote import START_SILENCE_SECONDS, Zygote, execute_zygote, log_ready, log_refused
 from lk_agents.ipc.zygote_main import exit_code_of
 
 __all__ = ["ZygoteLauncher", "ZygoteProcess"]
 
 CODE_SECONDS: Final = 2.0
 """How long a living zygote may take to tell the exit code of a child that is gone."""
+START_LOOK_SECONDS: Final = 2.0
 RESTART_SECONDS: Final = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Delays before another zygote is started, by how many failed in a row."""
 
@@ -126,6 +128,7 @@ class ZygoteLauncher:
         self._failed_in_a_row = 0
         self._without: list[str] = []
         self._restart: asyncio.TimerHandle | None = None
+        self._start_look: asyncio.TimerHandle | None = None
         self._children: dict[int, ZygoteProcess] = {}
         self._opening: set[asyncio.Task[None]] = set()
         self._orphans = OrphanReaper()
@@ -170,8 +173,9 @@ class ZygoteLauncher:
         """See ``Launcher``."""
         was_open, self._closed = self._sink is not None and not self._closed, True
         self._ready = False
-        if self._restart is not None:
-            self._restart.cancel()
+        for timer in (self._restart, self._start_look):
+            if timer is not None:
+                timer.cancel()
         for task in tuple(self._opening):
             task.cancel()
         if self._zygote is not None:
@@ -253,6 +257,25 @@ class ZygoteLauncher:
             self._zygote_ended()
             return
         self._zygote.watch(self._zygote_said, self._zygote_ended)
+        self._look_at_start(self._zygote, 0.0, monotonic())
+
+    def _look_at_start(self, zygote: Zygote, used: float, since: float) -> None:
+        """End an executed zygote whose start hangs: it neither computes nor reads. One that works may take its time."""
+        if self._ready or self._closed or zygote is not self._zygote:
+            return
+        now, now_used = monotonic(), zygote.effort()
+        if now_used > used:
+            used, since = now_used, now
+        elif now - since > START_SILENCE_SECONDS:
+            self._failure = (
+                f"the process that jobs are forked from made no progress for {START_SILENCE_SECONDS:g} s "
+                f"while it loaded the agent's module and the plugins"
+            )
+            logger.error("zygote failed", extra={"error": self._failure})
+            zygote.kill()
+            return
+        loop = asyncio.get_running_loop()
+        self._start_look = loop.call_later(START_LOOK_SECONDS, self._look_at_start, zygote, used, since)
 
     def _set_ready(self) -> None:
         self._ready, self._failure = True, None

@@ -17,7 +17,7 @@ from contextlib import suppress
 from lk_agents.foundation.errors import ProtocolError
 from lk_agents.ipc.channel import SideWriter, StreamChannel
 from lk_agents.ipc.child import JobChild
-from lk_agents.ipc.child_logs import line_of
+from lk_agents.ipc.child_logs import SideHandler
 from lk_agents.ipc.messages import (
     FromChild,
     Initialize,
@@ -55,7 +55,7 @@ def _one_start(program: Program, number: int, channel: socket.socket, side_socke
     assert isinstance(init, Initialize)
     side = SideWriter(side_socket)
     pulse = Pulse(side=side, channel=channel, worker_pid=os.getpid(), beat_seconds=1.0, listener=_Nobody())
-    side.send(line_of(logging.makeLogRecord({"name": "rehearsal", "msg": "%s", "args": ("text",)})))
+    _one_line(side)
     side.send(Phase(name="rehearsal"))
     thread = threading.Thread(target=pulse.beat, daemon=True)
     thread.start()
@@ -65,6 +65,15 @@ def _one_start(program: Program, number: int, channel: socket.socket, side_socke
         loop.run_until_complete(_serve(program, init, pulse, side, channel))
     finally:
         loop.close()
+
+
+def _one_line(side: SideWriter) -> None:
+    """Log one line as a child does, with a logger that nobody else has."""
+    handler = SideHandler()
+    handler.side = side
+    rehearsed = logging.Logger("rehearsal", logging.DEBUG)  # noqa: LOG001  known to nobody
+    rehearsed.addHandler(handler)
+    rehearsed.debug("rehearsed %s", "once", extra={"number": 1})
 
 
 async def _serve(program: Program, init: Initialize, pulse: Pulse, side: SideWriter, channel: socket.socket) -> None:

@@ -75,7 +75,7 @@ class Supervisor:
         self._told_shape: object = None
         self._close_handled = asyncio.Event()
         self._ended = False
-        self._desk = InferenceDesk(self._send_inference)
+        self._desk = InferenceDesk(self._send_inference, self._inference_hung)
         self._desk.exists = inference_launcher is not None
         self._permits = PermitDesk(os.cpu_count() or 1, self._grant_permit)
         self._inbox = Inbox(self._entries, self._permits, self._desk)
@@ -319,6 +319,12 @@ class Supervisor:
             if entry.role == "inference" and entry.phase is m.Phase.IDLE:
                 entry.handle.send(ask)
                 return
+
+    def _inference_hung(self, why: str) -> None:
+        """Have the inference process ended, and so replaced: it answers nobody any more."""
+        for entry in self._entries.values():
+            if entry.role == "inference" and entry.phase is m.Phase.IDLE:
+                self._inbox.post(entry.executor_id, m.ChannelLost(at=monotonic(), error=why))
 
     def _grant_permit(self, executor_id: int) -> None:
         self._entries[executor_id].handle.send(PermitGranted())

@@ -37,7 +37,7 @@ from lk_agents.ipc.preload import WEIGHTS_HOOK, require_unused_media_sdk, share_
 from lk_agents.ipc.program import Program, preparation
 from lk_agents.ipc.zygote_main import MAX_CONTROL_BYTES, ZygoteStart, exit_code_of, serve_zygote
 
-__all__ = ["Zygote", "execute_zygote", "fork_zygote", "zygotes_work_here"]
+__all__ = ["START_SILENCE_SECONDS", "Zygote", "execute_zygote", "fork_zygote", "zygotes_work_here"]
 
 _RUN: Final = "import sys; from lk_agents.ipc.zygote_main import main_executed; main_executed({control}, {start})"
 _LOOK_SECONDS: Final = 0.5
@@ -99,7 +99,7 @@ class Zygote:
         poll.register(self._control, select.POLLIN)
         used, deadline = 0.0, monotonic() + START_SILENCE_SECONDS
         while not poll.poll(_LOOK_SECONDS * 1000):
-            if (now_used := _effort(self.pid)) > used:
+            if (now_used := self.effort()) > used:
                 used, deadline = now_used, monotonic() + START_SILENCE_SECONDS
             if monotonic() > deadline:
                 raise ProcessStartError(
@@ -110,6 +110,19 @@ class Zygote:
         if not data:
             raise ProcessStartError("the process that jobs are forked from died while it was starting")
         return decode_from_zygote(data)
+
+    def effort(self) -> float:
+        """Return a figure that grows while it computes or reads."""
+        with suppress(OSError, ValueError, IndexError):
+            fields = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+            read = Path(f"/proc/{self.pid}/io").read_text(encoding="ascii").split()[1]
+            return float(fields[11]) + float(fields[12]) + float(read)
+        return 0.0
+
+    def kill(self) -> None:
+        """Send SIGKILL; its end is told as any end of it."""
+        with suppress(OSError):
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
     def close(self) -> None:
         """Let it go: it ends when it reads the end of its socket. Idempotent."""
@@ -320,12 +333,3 @@ def log_refused(refused: PreloadRefused) -> None:
         "a module cannot be imported before the fork; each process imports it by itself",
         extra={"module_name": refused.module, "opened": refused.opened},
     )
-
-
-def _effort(pid: int) -> float:
-    """Return a figure that grows while the process computes or reads."""
-    with suppress(OSError, ValueError, IndexError):
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-        read = Path(f"/proc/{pid}/io").read_text(encoding="ascii").split()[1]
-        return float(fields[11]) + float(fields[12]) + float(read)
-    return 0.0
