@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from benchmarks.environments import prepare, versions
+from benchmarks.failure import MeasurementError
 from benchmarks.frameworks import FRAMEWORKS, HERE, ROOT
 from benchmarks.machine import machine, server_version
 from benchmarks.plot import svg
@@ -24,6 +25,7 @@ from benchmarks.results import Results
 from benchmarks.run import measure_all
 
 RUNS: Final = 3
+BUSY_LOAD: Final = 0.5
 PLOT: Final = "report.svg"
 TRIES: Final = ROOT / ".venv" / "bench"
 
@@ -36,9 +38,15 @@ def main() -> int:
         sys.exit(f"--only {arguments.only!r} is in none of: {'; '.join(one.name for one in QUESTIONS)}")
     for framework in FRAMEWORKS:
         prepare(framework)
-    load = os.getloadavg()[0]
+    if (load := os.getloadavg()[0]) > BUSY_LOAD:
+        print(f"this machine does other work (load average {load:.2f}): the figures will be noisy", flush=True)
     effort = QUICK if arguments.quick else FULL
-    results = asyncio.run(measure_all(questions, FRAMEWORKS, effort, runs=arguments.runs))
+    try:
+        results = asyncio.run(measure_all(questions, FRAMEWORKS, effort, runs=arguments.runs))
+    except MeasurementError as error:
+        sys.exit(f"nothing was measured: {error}")
+    except KeyboardInterrupt:
+        sys.exit("stopped; no report was written")
     about = Circumstances(
         command=" ".join(["python -m benchmarks", *sys.argv[1:]]) if sys.argv[1:] else "make bench",
         date=datetime.now(UTC).date().isoformat(),

@@ -61,7 +61,7 @@ class Family:
 
 def is_alive(pid: int) -> bool:
     """Tell whether there is such a process, and not only its exit status."""
-    return pid in _parents()
+    return _parent(pid) is not None
 
 
 def private_mb(pid: int) -> float:
@@ -88,14 +88,17 @@ def _megabytes(pid: int, kib: int) -> float:
 
 def _parents() -> dict[int, int]:
     """Return each living process's parent."""
-    parents = {}
-    for folder in PROC.iterdir():
-        if folder.name.isdigit():
-            with contextlib.suppress(OSError):
-                state, parent = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
-                if state not in "ZX":
-                    parents[int(folder.name)] = int(parent)
-    return parents
+    pids = [int(folder.name) for folder in PROC.iterdir() if folder.name.isdigit()]
+    return {pid: parent for pid in pids if (parent := _parent(pid)) is not None}
+
+
+def _parent(pid: int) -> int | None:
+    """Return the process's parent; None if it is gone, or nothing of it is left but its exit status."""
+    try:
+        state, parent = (PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()[:2]
+    except OSError:
+        return None
+    return None if state in "ZX" else int(parent)
 
 
 def _carries(pid: int, mark: str) -> bool:

@@ -141,5 +141,6 @@ _HOW = """\
   process that descends from the worker or carries its environment. What the interpreter shares with other programs of
   the machine lowers PSS for all three alike.
 - A dispatch is counted from the moment at which the burst begins, with rooms that are there; a job is lost if it has
-  not joined its room after 60 s. Jobs of the fork and latency figures join no room.
+  not joined its room after 60 s, and its times are then in no percentile. Jobs of the fork and latency figures join no
+  room.
 - CPU time is the kernel's clock of each process, exact to the nanosecond, over 25 s."""
