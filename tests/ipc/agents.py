@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -107,6 +108,17 @@ async def last_words(ctx: Any, lines: int) -> None:
     for number in range(lines):
         log.info("line %d", number)
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def log_with_fields(ctx: Any, fields: dict[str, Any]) -> None:
+    user = logging.getLogger("tests.ipc.user")
+    user.info("before")
+    ctx.log_context_fields |= fields
+    user.info("after")
+    thread = threading.Thread(target=user.info, args=("thread",))
+    thread.start()
+    thread.join()
+    ctx.shutdown()
 
 
 async def flood(ctx: Any, debug: int, info: int) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Final
+from typing import Any, Final
 
 from lk_agents.foundation.clock import wall_seconds
 from lk_agents.foundation.errors import InferenceError, InferenceOverloadedError
@@ -217,6 +217,11 @@ class JobChild:
             self.receive(message)
         with use_registry(self._program.registry):
             await self._runner.run()
+
+    def log_fields(self) -> Mapping[str, Any]:
+        """Return what every log line of this process carries: the job's fields, once there is one."""
+        ctx = None if self._runner is None else self._runner.context
+        return {} if ctx is None else ctx.log_context_fields
 
     def receive(self, message: ToChild) -> None:
         """Take one message of the worker; on the loop."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 from lk_agents.ipc.messages import LogLine
@@ -30,19 +31,20 @@ class SideHandler(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self.side: LineWriter | None = None
+        self.fields: Callable[[], Mapping[str, Any]] = dict
 
     def emit(self, record: logging.LogRecord) -> None:
         """Send the record now; one that cannot be sent is reported as logging reports such things."""
         if self.side is None:
             return
         try:
-            self.side.send(line_of(record), level=record.levelno)
+            self.side.send(line_of(record, self.fields()), level=record.levelno)
         except Exception:  # noqa: BLE001  what logging.Handler asks for
             self.handleError(record)
 
 
-def line_of(record: logging.LogRecord) -> LogLine:
-    """Return the record as plain data; values that are none become their ``repr``."""
+def line_of(record: logging.LogRecord, fields: Mapping[str, Any] | None = None) -> LogLine:
+    """Return the record, with ``fields`` beside its own, as plain data; values that are none become their ``repr``."""
     exception = record.exc_text or ""
     if record.exc_info and not exception:
         exception = "".join(traceback.format_exception(*record.exc_info)).rstrip()
@@ -54,7 +56,11 @@ def line_of(record: logging.LogRecord) -> LogLine:
         text=record.getMessage(),
         created=record.created,
         exception=exception,
-        extras={key: _plain(value) for key, value in vars(record).items() if key not in _STANDARD and key[0] != "_"},
+        extras={
+            key: _plain(value)
+            for key, value in {**(fields or {}), **vars(record)}.items()
+            if key not in _STANDARD and key[0] != "_"
+        },
     )
 
 
@@ -85,9 +91,16 @@ class LogForwarding:
         logging.getLogger().handlers[:] = [self._handler]
         self._levels = levels_in_force()
 
-    def begin(self, side: LineWriter, levels: dict[str, int]) -> None:
-        """Send through ``side`` from now on, at the worker's levels."""
+    def begin(
+        self, side: LineWriter, levels: dict[str, int], fields: Callable[[], Mapping[str, Any]] | None = None
+    ) -> None:
+        """Send through ``side`` from now on, at the worker's levels.
+
+        :param fields: returns what every line of this process carries at that moment.
+        """
         self._handler.side = side
+        if fields is not None:
+            self._handler.fields = fields
         if levels == self._levels:
             return
         for name, level in levels.items():

@@ -11,7 +11,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final, NoReturn, Protocol
 
@@ -58,6 +58,9 @@ class Serving(Protocol):
 
     async def serve(self) -> None:
         """Do the work until there is none."""
+
+    def log_fields(self) -> Mapping[str, Any]:
+        """Return what every log line carries at this moment."""
 
     def receive(self, message: ToChild) -> None:
         """Take a message; on the loop."""
@@ -118,7 +121,7 @@ class _ChildProcess:
         take_signals()
         if self._sockets.stacks_fd >= 0 and hasattr(signal, "SIGUSR1"):
             faulthandler.register(signal.SIGUSR1, file=self._sockets.stacks_fd, all_threads=True)
-        (self._logs or LogForwarding()).begin(self._side, self._init.log_levels)
+        self._forward_logs(self._logs or LogForwarding())
         self._pulse.start()
         _reseed()
         gc.enable()
@@ -139,6 +142,8 @@ class _ChildProcess:
         try:
             self._side.send(Phase(name="import"))
             program = load()
+            if program.modules is None:  # the user's file was loaded here, and may have set up the worker's logging
+                self._forward_logs(LogForwarding())
             import_missing(program)
             if self._init.role == "job":
                 return JobChild(program, self._init, send=send, send_now=self._side.send)
@@ -149,6 +154,12 @@ class _ChildProcess:
             text = f"{type(error).__name__}: {error}"
             self._side.send(StartFailed(phase="import", error=text, traceback=traceback.format_exc()))
             return None
+
+    def _forward_logs(self, logs: LogForwarding) -> None:
+        logs.begin(self._side, self._init.log_levels, self._log_fields)
+
+    def _log_fields(self) -> Mapping[str, Any]:
+        return {} if self._serving is None else self._serving.log_fields()
 
     async def _main(self, serving: Serving) -> None:
         self._loop = asyncio.get_running_loop()

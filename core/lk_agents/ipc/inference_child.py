@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from lk_agents.foundation.errors import ProtocolError
@@ -75,6 +75,10 @@ class InferenceChild:
         except Exception as error:  # noqa: BLE001  the caller gets it, in its own process
             return InferenceAnswer(request_id=ask.request_id, error=f"{type(error).__name__}: {error}")
         return InferenceAnswer(request_id=ask.request_id, data=data)
+
+    def log_fields(self) -> Mapping[str, Any]:
+        """Return nothing: the worker knows which process it is."""
+        return {}
 
     def receive(self, message: ToChild) -> None:
         """Take one message of the worker; on the loop."""

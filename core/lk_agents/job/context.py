@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from lk_agents.job.process import JobProcess
     from lk_agents.job.request import RunningJobInfo
 
-__all__ = ["JobContext", "JobParts", "current_log_fields", "get_current_job_context", "job_context_var"]
+__all__ = ["JobContext", "JobParts", "get_current_job_context", "job_context_var"]
 
 T = TypeVar("T")
 
@@ -57,12 +57,6 @@ def get_current_job_context() -> JobContext:
             "there is no job here: call this from the entrypoint or from tasks that it starts, not from prewarm or a "
             "thread of your own"
         ) from None
-
-
-def current_log_fields() -> Mapping[str, Any]:
-    """Return what every log record of the running job carries; nothing outside of a job."""
-    ctx = job_context_var.get(None)
-    return {} if ctx is None else ctx.log_context_fields
 
 
 @dataclass(kw_only=True)
@@ -173,7 +167,10 @@ class JobContext:
 
     @property
     def log_context_fields(self) -> dict[str, Any]:
-        """Fields that every log record of this job carries; change it, or set another dictionary."""
+        """Fields that every log line of the job's process carries; change it, or set another dictionary.
+
+        Jobs in threads log through the worker's own loggers: their lines carry only what they are given.
+        """
         return self._log_fields
 
     @log_context_fields.setter
