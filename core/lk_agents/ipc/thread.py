@@ -16,6 +16,7 @@ from typing import Final
 from lk_agents.foundation.log import logger
 from lk_agents.ipc.child import JobChild
 from lk_agents.ipc.launch import LauncherSink
+from lk_agents.ipc.memory import read_small
 from lk_agents.ipc.messages import Beat, FromChild, Initialize, Stop, ToChild
 from lk_agents.ipc.program import Program
 from lk_agents.job.process import JobExecutorType
@@ -37,6 +38,7 @@ class ThreadHandle:
         self._early: list[ToChild] = []
         self._gate = threading.Lock()
         self._released = False
+        self._started = threading.Event()
         self._child = JobChild(program, init, send=self._say, send_now=self._say, executor_type=JobExecutorType.THREAD)
         self._thread = threading.Thread(target=self._run, name=f"lk-job-{init.executor_id}", daemon=True)
         self._thread.start()
@@ -80,17 +82,29 @@ class ThreadHandle:
     def release(self) -> None:
         """See ``Handle``."""
         self._released = True
+        self._started.set()
 
     # --- the thread
     def _run(self) -> None:
         code = 1
+        beating = threading.Thread(
+            target=self._beat_while_starting, args=(threading.get_native_id(),), name="lk-pulse", daemon=True
+        )
         try:
+            beating.start()
             if self._child.warm_up():
+                self._started.set()
                 code = self._run_loop()
         except BaseException:  # noqa: BLE001  whatever the job's thread does, the pool is told that it ended
             logger.exception("a job's thread failed")
         finally:
+            self._started.set()
             self._call_home(self._sink.exited, self._init.executor_id, code, f"its thread ended ({code})")
+
+    def _beat_while_starting(self, thread: int) -> None:
+        """Tell from a thread of its own what a start uses: it has no loop yet that could beat."""
+        while not self._started.wait(self._init.beat_seconds):
+            self._say(_effort(thread))
 
     def _run_loop(self) -> int:
         loop = asyncio.new_event_loop()
@@ -133,6 +147,18 @@ class ThreadHandle:
     def _call_home(self, what: object, *arguments: object) -> None:
         with suppress(RuntimeError):  # the worker's loop is closed
             self._home.call_soon_threadsafe(what, *arguments)  # type: ignore[arg-type]
+
+
+def _effort(thread: int) -> Beat:
+    """Return what one thread has used so far; where that cannot be had, what the whole process has."""
+    folder = f"/proc/self/task/{thread}"
+    fields = read_small(f"{folder}/stat").rpartition(b")")[2].split()
+    if not fields:
+        times = os.times()
+        return Beat(cpu_seconds=times.user + times.system)
+    ticks = int(fields[11]) + int(fields[12])
+    read = read_small(f"{folder}/io").partition(b"\n")[0]  # rchar: NUMBER
+    return Beat(cpu_seconds=ticks / os.sysconf("SC_CLK_TCK"), bytes_read=int(read[6:]) if read else 0)
 
 
 class ThreadLauncher:

@@ -107,6 +107,16 @@ class ExecutorConformance:
         prewarm = {"prewarm": "progress", "steps": 4, "step_seconds": self.start_silence_seconds / 2}
         self._run(story, idle_target=1, prewarm=prewarm, start_silence_seconds=self.start_silence_seconds)
 
+    def test_a_start_that_uses_the_processor_may_take_longer_than_the_silence_allowed(self) -> None:
+        """It computes twice as long as it may be silent, and says nothing."""
+
+        async def story(bench: PoolBench) -> None:
+            await bench.warm()
+            assert bench.lines("did not get warm") == []
+
+        prewarm = {"prewarm": "compute", "seconds": 2 * self.start_silence_seconds}
+        self._run(story, idle_target=1, prewarm=prewarm, start_silence_seconds=self.start_silence_seconds)
+
     def test_stopping_while_an_executor_starts_does_not_wait_for_it(self, tmp_path: Path) -> None:
         """Prewarm hangs; nothing is left once it does not any more."""
         until = tmp_path / "released"

@@ -13,6 +13,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lk_agents.foundation.clock import monotonic
 from lk_agents.foundation.errors import InferenceError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ STEP_SECONDS = 0.05
 
 
 def warm_up(proc: JobProcess) -> None:
-    """Prewarm as ``proc.user_arguments`` says: ``raise``, ``hang`` until a file exists, ``progress`` in steps."""
+    """Prewarm as ``proc.user_arguments`` says: raise, hang until a file exists, progress in steps, or compute."""
     arguments = proc.user_arguments or {}
     proc.userdata["warmed"] = proc.userdata.get("warmed", 0) + 1
     match arguments.get("prewarm"):
@@ -38,6 +39,10 @@ def warm_up(proc: JobProcess) -> None:
             for step in range(arguments["steps"]):
                 proc.progress(f"step {step}")
                 threading.Event().wait(arguments["step_seconds"])
+        case "compute":
+            ends_at = monotonic() + arguments["seconds"]
+            while monotonic() < ends_at:
+                sum(range(1000))
 
 
 async def obey(ctx: JobContext) -> None:
