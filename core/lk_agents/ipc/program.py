@@ -68,8 +68,9 @@ class Program:
             try:
                 _dumps(part)
             except (pickle.PicklingError, AttributeError, TypeError) as error:
+                what = f"{name} ({part!r})" if callable(part) else name  # data may hold what is nobody's business
                 raise ConfigError(
-                    f"{name} ({part!r}) cannot be handed to another process: {error}. "
+                    f"{what} cannot be handed to another process: {error}. "
                     f"Define functions at the top level of a module, and pass plain data."
                 ) from error
         return _dumps(parts)

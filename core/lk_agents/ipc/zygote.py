@@ -10,11 +10,12 @@ import socket
 import subprocess
 import sys
 import threading
+import traceback
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, NoReturn
 
 import msgspec
 
@@ -261,12 +262,22 @@ def _fork_once(program: Program, without: list[str]) -> Zygote:
         warnings.simplefilter("ignore", DeprecationWarning)
         pid = os.fork()
     if pid == 0:
+        _be_zygote(ours, theirs, program, without)
+    theirs.close()
+    return Zygote(ours, pid)
+
+
+def _be_zygote(ours: socket.socket, theirs: socket.socket, program: Program, without: list[str]) -> NoReturn:
+    """Never return and raise nothing: what comes next in the main process must not happen here too."""
+    try:
         ours.close()
         os.setsid()  # a terminal's Ctrl-C is for the worker
         _stdin_from_nowhere()
         serve_zygote(theirs, program, without=without)
-    theirs.close()
-    return Zygote(ours, pid)
+    except BaseException:  # noqa: BLE001  shown; the worker sees that the zygote is gone
+        traceback.print_exc()
+    finally:
+        os._exit(1)
 
 
 def _stdin_from_nowhere() -> None:

@@ -202,10 +202,11 @@ class _Zygote:
             name_process("lk-job" if request.init.role == "job" else "lk-inference")
             channel, side, stacks_fd = received
             sockets = ChildSockets(socket.socket(fileno=channel), socket.socket(fileno=side), stacks_fd)
+            run_child(self._load, request.init, sockets, self._logs)
         except BaseException:  # noqa: BLE001  the zygote's loop must never run in a child
             traceback.print_exc()
+        finally:
             os._exit(1)
-        run_child(self._load, request.init, sockets, self._logs)
 
 
 def _reap(control: socket.socket, pidfd: int, pid: int) -> None:
