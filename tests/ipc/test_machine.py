@@ -337,4 +337,5 @@ def test_kill_shortens_an_end_that_has_begun() -> None:
 
     life.silence(until=13)
 
+    assert life.when(SendStop) == [5, 10]  # the job is told, so that its callbacks end and its end is reported
     assert life.when(Kill) == [12]

@@ -185,7 +185,7 @@ TABLE: dict[str, dict[str, Decided]] = {
         "job done": (E, [ReportEnd("AJ_1", GOOD), until(106)]),
         "stop": (E, []),
         "termination": (E, []),
-        "kill": (E, [until(102)]),
+        "kill": HURRY,
         "deadline": PUSHED,
         "void deadline": (E, []),
         "channel lost": (E, []),

@@ -316,7 +316,7 @@ def _hurry(executor: Executor, event: KillAsked) -> Step:
         return hurried, ()
     if executor.phase in (Phase.STARTING, Phase.IDLE) or event.grace_seconds <= 0:
         return _kill(replace(hurried, phase=Phase.STOPPING), event.at)
-    if executor.phase is Phase.RUNNING:
+    if executor.job_id is not None and executor.end is None:  # one that is ending already is told to be quicker
         return _ask(hurried, event.at, event.grace_seconds, hurried.fault, EndCause.STOPPED)
     return _with_deadline(hurried, event.at + event.grace_seconds)
 
