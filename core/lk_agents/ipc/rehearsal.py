@@ -1,8 +1,9 @@
-"""A rehearsal of a child's start, in the zygote, before its memory is frozen.
+"""A rehearsal of a child's life, in the zygote, before its memory is frozen.
 
 Whatever Python does at the first few runs of a function (specialise its bytecode, fill caches, import lazily) it writes
 into pages that all children share, and each child that writes gets a copy of its own. Done once before the fork, it
-is done for all: about 1 MB less per warm process, and a faster start. Nothing of it stays: no thread, no socket.
+is done for all: about 1 MB less per warm process, and a faster start of the process and of its job. Nothing of it
+stays: no thread, no socket; no function of the user's and no hook is called, no room joined.
 """
 
 from __future__ import annotations
@@ -13,15 +14,19 @@ import os
 import socket
 import threading
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from lk_agents.foundation.errors import ProtocolError
+from lk_agents.hooks.registry import PluginRegistry
 from lk_agents.ipc.channel import SideWriter, StreamChannel
 from lk_agents.ipc.child import JobChild
 from lk_agents.ipc.child_logs import SideHandler
 from lk_agents.ipc.messages import (
+    EndReported,
     FromChild,
     Initialize,
     Phase,
+    StartJob,
     Stop,
     ToChild,
     decode_from_child,
@@ -30,32 +35,44 @@ from lk_agents.ipc.messages import (
 )
 from lk_agents.ipc.program import Program
 from lk_agents.ipc.pulse import Pulse
+from lk_agents.job.spec import AcceptArguments, JobSpec
+
+if TYPE_CHECKING:
+    from lk_agents.job.context import JobContext
 
 __all__ = ["rehearse"]
 
 ROUNDS = 12
 """Python specialises a function after eight calls."""
+LOOP_ROUNDS = 30
+"""More than a job needs from its start to its end."""
 
 
 def rehearse(program: Program) -> None:
     """Go through the start of a child, its first beats and its end, without the user's functions."""
     program.has_plugins  # noqa: B018  remembered from now on
-    quiet = Program(entrypoint=program.entrypoint, prewarm=None, registry=program.registry)
-    for round_number in range(ROUNDS):
-        ours, theirs = socket.socketpair()
-        side_ours, side_theirs = socket.socketpair()
-        with ours, theirs, side_ours, side_theirs:
-            _one_start(quiet, round_number, theirs, side_theirs)
+    quiet = Program(entrypoint=_entrypoint, prewarm=None, registry=PluginRegistry())
+    disabled = logging.root.manager.disable
+    try:
+        for round_number in range(ROUNDS):
+            ours, theirs = socket.socketpair()
+            side_ours, side_theirs = socket.socketpair()
+            with ours, theirs, side_ours, side_theirs:
+                logging.disable(disabled)
+                _one_line(SideWriter(side_theirs))
+                logging.disable(logging.CRITICAL)
+                _one_life(quiet, round_number, theirs, side_theirs)
+    finally:
+        logging.disable(disabled)
 
 
-def _one_start(program: Program, number: int, channel: socket.socket, side_socket: socket.socket) -> None:
+def _one_life(program: Program, number: int, channel: socket.socket, side_socket: socket.socket) -> None:
     init = decode_to_child(
         encode(Initialize(executor_id=number, worker_pid=os.getpid(), beat_seconds=1, shutdown_seconds=1))
     )
     assert isinstance(init, Initialize)
     side = SideWriter(side_socket)
     pulse = Pulse(side=side, channel=channel, worker_pid=os.getpid(), beat_seconds=1.0, listener=_Nobody())
-    _one_line(side)
     side.send(Phase(name="rehearsal"))
     thread = threading.Thread(target=pulse.beat, daemon=True)
     thread.start()
@@ -85,12 +102,30 @@ async def _serve(program: Program, init: Initialize, pulse: Pulse, side: SideWri
     serving = asyncio.get_running_loop().create_task(child.serve())
     pulse.beat()
     await asyncio.sleep(0)
+    child.receive(decode_to_child(encode(StartJob(spec=_spec()))))
+    for _ in range(LOOP_ROUNDS):
+        await asyncio.sleep(0)
+        child.receive(decode_to_child(encode(EndReported())))
     child.receive(decode_to_child(encode(Stop(reason="rehearsal", grace_seconds=0))))
     with suppress(ProtocolError):
         decode_from_child(b"")
     await serving
     stream.close()
     await asyncio.sleep(0)
+
+
+async def _entrypoint(ctx: JobContext) -> None:
+    """End at once, as a job does by itself."""
+    ctx.shutdown("the rehearsal is over")
+
+
+def _spec() -> JobSpec:
+    from livekit.protocol.agent import Job
+
+    job = Job(id="AJ_rehearsal")
+    job.room.name = "rehearsal"
+    accept = AcceptArguments(identity="rehearsal")
+    return JobSpec(job_id=job.id, job=job.SerializeToString(), url="ws://", token="", worker_id="", accept=accept)
 
 
 def _ignore(_: ToChild | FromChild) -> None:
