@@ -11,7 +11,7 @@ import jwt
 import psutil
 import pytest
 
-from lk_agents.cli.serve import FINE, USAGE
+from lk_agents.cli.serve import FAILED, FINE, USAGE
 from lk_agents.testing.server import FakeLiveKitServer
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ async def test_a_server_of_its_own_has_its_own_address(bench: Bench) -> None:
     async with bench.running("my_agent.py", "dev", "--server", "--url", "ws://h") as command:
         code, output = await command.end()
 
-    assert code == USAGE
+    assert code == FAILED
     assert "leave out --url" in output
 
 
@@ -208,7 +208,7 @@ async def test_a_server_that_no_plugin_offers_is_named_with_the_remedy(bench: Be
     async with bench.running("my_agent.py", "dev", "--server", environment=environment) as command:
         code, output = await command.end()
 
-    assert code == USAGE
+    assert code == FAILED
     assert "pip install lk-agents-server" in output
 
 

@@ -97,9 +97,14 @@ def test_a_drain_time_that_is_none_is_refused(value: str) -> None:
     assert "--drain-timeout" in result.output
 
 
-@pytest.mark.parametrize("arguments", [["start", "missing.py"], ["start"], ["dev", "."], ["start", "a.py", "b.py"]])
-def test_a_file_that_is_missing_or_one_too_many_is_wrong_usage(arguments: list[str]) -> None:
+@pytest.mark.parametrize("arguments", [["start"], ["start", "a.py", "b.py"]])
+def test_no_file_or_one_too_many_is_wrong_usage(arguments: list[str]) -> None:
     assert CliRunner().invoke(with_file(), arguments).exit_code == 2
+
+
+@pytest.mark.parametrize("arguments", [["start", "missing.py"], ["dev", "."]])
+def test_a_file_that_is_not_there_is_a_wrong_set_up(arguments: list[str]) -> None:
+    assert CliRunner().invoke(with_file(), arguments).exit_code == 1
 
 
 def test_the_page_shows_every_command_and_no_other() -> None:

@@ -25,7 +25,8 @@ def site(bench: Bench) -> Path:
 
 async def run(bench: Bench, *arguments: str, **environment: str) -> tuple[int, str]:
     """Run ``lk-agents`` with the bench's plugins alone."""
-    plugins = environment.pop("LK_AGENTS_PLUGINS", "broken,files,failing,commands")
+    there = ",".join(info.name.removeprefix("lk_agents_").partition("-")[0] for info in site(bench).glob("*.dist-info"))
+    plugins = environment.pop("LK_AGENTS_PLUGINS", there)
     full = bench.environment(PYTHONPATH=str(site(bench)), LK_AGENTS_PLUGINS=plugins, **environment)
     async with bench.running("-m", "lk_agents", *arguments, environment=full) as command:
         return await command.end()
@@ -212,8 +213,19 @@ async def test_a_name_of_no_plugin_is_an_error_that_lists_those_that_are(
 
     code, output = await run(bench, "download-files", "filse")
 
-    assert code == USAGE
+    assert code == FAILED
     assert "no plugin 'filse'; installed are: files" in output
+
+
+async def test_doctor_finds_a_misspelt_name_in_the_environment(bench: Bench, installed: Callable[[str], None]) -> None:
+    installed("commands")
+
+    code, report = await run_json(bench, "doctor", "--no-server", LK_AGENTS_DISABLED_PLUGINS="comands")
+
+    assert code == FAILED
+    (problem,) = (check for check in report["checks"] if check["status"] == "problem")
+    assert "LK_AGENTS_DISABLED_PLUGINS names 'comands'" in problem["detail"]
+    assert "did you mean 'commands'" in problem["detail"]
 
 
 # --- commands of plugins ---------------------------------------------------------------------------

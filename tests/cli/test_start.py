@@ -78,7 +78,7 @@ async def test_every_form_says_what_is_missing_in_the_set_up(bench: Bench, form:
     async with bench.running(*arguments("start", bench.write(text)), environment=environment) as command:
         code, output = await command.end()
 
-    assert code == USAGE, output
+    assert code == FAILED, output
     assert "LIVEKIT_API_SECRET" in output
     assert "Traceback" not in output
 
@@ -359,5 +359,5 @@ async def test_run_app_with_something_else_than_options_says_so(bench: Bench) ->
     async with bench.running("my_agent.py", "start") as command:
         code, output = await command.end()
 
-    assert code == USAGE
+    assert code == FAILED
     assert "give it a WorkerOptions" in output

@@ -22,10 +22,14 @@ from lk_agents.worker.options import (
     _WorkerEnvOption,
 )
 
-ENVIRONMENT = Settings(url="wss://env", api_key="env-key", api_secret="env-secret")
+SECRET, OTHER = "env-secret-of-more-than-32-characters", "code-secret-of-more-than-32-characters"
+ENVIRONMENT = Settings(url="wss://env", api_key="env-key", api_secret=SECRET)
 
 
 async def entrypoint(ctx: Any) -> None: ...
+
+
+async def takes_nothing() -> None: ...
 
 
 def plain(ctx: Any) -> None: ...
@@ -99,6 +103,18 @@ def test_the_secret_is_in_no_repr() -> None:
     assert "hush" not in repr(resolve(options, ENVIRONMENT, devmode=True))
 
 
+def test_a_short_secret_will_do_in_development_and_for_the_servers_own_pair() -> None:
+    assert settled(devmode=True, api_secret="short").api_secret == "short"
+    assert settled(api_key="devkey", api_secret="secret").api_secret == "secret"
+
+
+def test_a_password_in_the_url_is_not_repeated() -> None:
+    for url in ("ftp://me:hush@host", "ws://me:hush@host:port", "me:hush@host"):
+        with pytest.raises(ConfigError, match="@host") as caught:
+            settled(ws_url=url)
+        assert "hush" not in str(caught.value)
+
+
 @pytest.mark.parametrize(("devmode", "expected"), [(True, (math.inf, 0, 0, "127.0.0.1")), (False, (0.75, 3, 8081, ""))])
 def test_the_mode_decides_what_is_left_open(devmode: bool, expected: tuple[Any, ...]) -> None:
     config = settled(devmode=devmode)
@@ -115,12 +131,12 @@ def test_given_values_beat_the_mode() -> None:
 @pytest.mark.parametrize(
     ("given", "settings", "expected"),
     [
-        ({}, ENVIRONMENT, ("wss://env", "env-key", "env-secret", False)),
-        ({"ws_url": "ws://code"}, ENVIRONMENT, ("ws://code", "env-key", "env-secret", False)),
-        ({"ws_url": ""}, ENVIRONMENT, ("wss://env", "env-key", "env-secret", False)),
-        ({"ws_url": None}, ENVIRONMENT, ("wss://env", "env-key", "env-secret", False)),
-        ({"api_key": "k", "api_secret": "s"}, ENVIRONMENT, ("wss://env", "k", "s", True)),
-        ({"api_key": "k", "api_secret": "s"}, Settings(), ("ws://localhost:7880", "k", "s", True)),
+        ({}, ENVIRONMENT, ("wss://env", "env-key", SECRET, False)),
+        ({"ws_url": "ws://code"}, ENVIRONMENT, ("ws://code", "env-key", SECRET, False)),
+        ({"ws_url": ""}, ENVIRONMENT, ("wss://env", "env-key", SECRET, False)),
+        ({"ws_url": None}, ENVIRONMENT, ("wss://env", "env-key", SECRET, False)),
+        ({"api_key": "k", "api_secret": OTHER}, ENVIRONMENT, ("wss://env", "k", OTHER, True)),
+        ({"api_key": "k", "api_secret": OTHER}, Settings(), ("ws://localhost:7880", "k", OTHER, True)),
     ],
 )
 def test_code_beats_environment_beats_default(given: Any, settings: Settings, expected: tuple[Any, ...]) -> None:
@@ -142,6 +158,12 @@ def test_the_users_object_is_left_as_it_is() -> None:
         ({"ws_url": ""}, Settings(), ["ws_url", "LIVEKIT_URL"]),
         ({}, Settings(), ["api_key", "LIVEKIT_API_KEY"]),
         ({"api_key": "k"}, Settings(), ["api_secret", "LIVEKIT_API_SECRET"]),
+        ({"api_secret": "hush-hush"}, ENVIRONMENT, ["api_secret has 9 characters", "32", "generate-keys"]),
+        ({"api_secret": b"hush-hush"}, ENVIRONMENT, ["api_secret is of type bytes", "str"]),
+        ({"entrypoint_fnc": takes_nothing}, ENVIRONMENT, ["takes_nothing()", "JobContext"]),
+        ({"worker_type": "room"}, ENVIRONMENT, ["worker_type is 'room'", "WorkerType"]),
+        ({"permissions": {}}, ENVIRONMENT, ["permissions is {}", "WorkerPermissions"]),
+        ({"agent_name": None}, ENVIRONMENT, ["agent_name is None", "text"]),
         ({"ws_url": "ftp://host"}, ENVIRONMENT, ["ftp://host", "wss://"]),
         ({"ws_url": "host:7880"}, ENVIRONMENT, ["host:7880"]),
         ({"ws_url": "ws://host:99999"}, ENVIRONMENT, ["ws://host:99999"]),

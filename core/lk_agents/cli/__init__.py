@@ -16,7 +16,7 @@ def run_app(opts: WorkerOptions) -> None:
     Call it at the end of your file, under ``if __name__ == "__main__":``. It works the same whether the file was
     given to Python (``python my_agent.py start``) or to the command (``lk-agents start my_agent.py``).
 
-    :raises SystemExit: always: 0 fine, 1 the worker failed, 2 wrong usage or set-up.
+    :raises SystemExit: always: 0 fine, 1 the set-up is wrong or the worker failed, 2 wrong usage of the command line.
     """
     from lk_agents.cli.main import run_for
 

@@ -22,7 +22,7 @@ from lk_agents.foundation.errors import ConfigError
 if TYPE_CHECKING:
     from lk_agents.worker.options import WorkerOptions
 
-__all__ = ["Target", "chosen_options", "load_target", "main_file", "run_as_main"]
+__all__ = ["Target", "chosen_options", "load_target", "main_file", "run_as_main", "take_over"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,8 @@ class Target:
 
 _asked_name: ContextVar[str | None] = ContextVar("lk_agents_asked_name", default=None)
 """The NAME of ``FILE:NAME`` while that file runs."""
+
+_taken_over = False  # owned by load_target; there is one ``__main__``
 
 
 def main_file() -> Path | None:
@@ -92,13 +94,38 @@ def run_as_main(path: Path, arguments: Sequence[str]) -> types.ModuleType:
 def load_target(target: Target, arguments: Sequence[str]) -> WorkerOptions:
     """Run the file; usually it calls ``run_app`` and never comes back. If it does, find its options.
 
-    :raises ConfigError: if it has none, or several and none was named.
+    :raises ConfigError: if it has none, or several and none was named, or ended the program by itself.
     """
+    global _taken_over
+    _taken_over = False
     with _asking_for(target.name):
-        module = run_as_main(target.path, arguments)
+        try:
+            module = run_as_main(target.path, arguments)
+        except SystemExit as end:
+            if _taken_over:
+                raise
+            raise ConfigError(
+                f"{target.path} ended the program (sys.exit({end.code!r}), line {_line_in(target.path, end)}) before "
+                f"it came to run_app or to its end; leave that out when it is loaded as a worker"
+            ) from end
     if target.name is not None:
         return _named(module, target.name)
     return _only_one(module)
+
+
+def take_over() -> None:
+    """Note that the file that is being loaded has called ``run_app``: how the program ends is ours from now on."""
+    global _taken_over
+    _taken_over = True
+
+
+def _line_in(path: Path, error: BaseException) -> int:
+    trace, line = error.__traceback__, 0
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename == str(path):
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line
 
 
 def chosen_options(given: WorkerOptions) -> WorkerOptions:

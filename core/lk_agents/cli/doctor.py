@@ -20,6 +20,7 @@ from lk_agents.cli.run import with_connection
 from lk_agents.cli.serve import FAILED, FINE
 from lk_agents.foundation.errors import ConfigError, LkAgentsError
 from lk_agents.foundation.settings import Settings
+from lk_agents.hooks.discovery import require_known
 
 if TYPE_CHECKING:
     from lk_agents.worker.options import WorkerOptions
@@ -86,6 +87,10 @@ def _plugins(call: Invocation) -> Iterator[Check]:
     except LkAgentsError as error:
         yield Check.problem("plugins", str(error), "correct WorkerOptions.plugins, or install the plugin")
         return
+    try:
+        require_known(registry.plugins(), registry.settings)
+    except LkAgentsError as error:
+        yield Check.problem("names of plugins", str(error), "correct the variable, or install the plugin")
     yield from plugin_checks(rows_of(registry.plugins(), decided=call.options is not None))
 
 
@@ -95,7 +100,7 @@ def _options(options: WorkerOptions, settings: Settings, call: Invocation) -> Ch
 
     from lk_agents.worker.config import resolve
 
-    stand_in = replace(with_connection(options, call.params, settings), api_key="stand-in", api_secret="stand-in")  # noqa: S106
+    stand_in = replace(with_connection(options, call.params, settings), api_key="stand-in", api_secret="stand-in" * 4)
     try:
         resolve(stand_in, settings, devmode=False)
     except ConfigError as error:

@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from lk_agents.cli import connect, dev, doctor, download, plugins, start
-from lk_agents.cli.app_loading import Target, chosen_options, load_target
+from lk_agents.cli.app_loading import Target, chosen_options, load_target, take_over
 from lk_agents.cli.command import CommandSpec, Invocation
 from lk_agents.cli.logging_setup import temporary_logging
 from lk_agents.cli.params import file_argument
 from lk_agents.cli.plugin_commands import PluginCommands
 from lk_agents.cli.redaction import Redactor
-from lk_agents.cli.serve import FAILED, USAGE
+from lk_agents.cli.serve import FAILED
 from lk_agents.foundation.errors import ConfigError, LkAgentsError
 from lk_agents.foundation.settings import Settings
 from lk_agents.foundation.version import __version__
@@ -44,7 +44,7 @@ Examples:
   lk-agents doctor my_agent.py         find out what is missing
   python my_agent.py start             the same as lk-agents start my_agent.py
 
-Exit codes: 0 fine, 1 the worker failed or there is a finding, 2 wrong usage or set-up.
+Exit codes: 0 fine, 1 the set-up is wrong, the worker failed or there is a finding, 2 wrong usage of this command.
 """
 
 
@@ -106,6 +106,7 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
 
 def run_for(given: WorkerOptions) -> NoReturn:
     """Run the command that ``sys.argv`` names for a user's file; ends the process."""
+    take_over()
     with _in_words(Redactor()):
         options = chosen_options(_checked(given))
     build_group(options).main(prog_name=f"python {Path(sys.argv[0]).name}")
@@ -191,7 +192,15 @@ def _loaded(call: Invocation, settings: Settings) -> Invocation:
 
 
 def _show_failure_of(path: Path, error: BaseException, redactor: Redactor) -> None:
-    """Print the traceback from the user's file on; our own frames above it tell nobody anything."""
+    """Print the traceback from the user's file on; our own frames above it tell nobody anything.
+
+    Of what Python cannot even read, the place and the line say all.
+    """
+    if isinstance(error, SyntaxError):
+        line = f": {error.text.strip()!r}" if error.text else ""
+        place = f"{error.filename or path}, line {error.lineno or 1}"
+        click.echo(redactor(f"Error: {place}: SyntaxError: {error.msg}{line}; correct it and start again"), err=True)
+        return
     trace = error.__traceback__
     while trace is not None and trace.tb_frame.f_code.co_filename != str(path):
         trace = trace.tb_next
@@ -204,9 +213,6 @@ def _in_words(redactor: Redactor) -> Iterator[None]:
     """Turn errors that were raised on purpose into a message and an exit code."""
     try:
         yield
-    except ConfigError as error:
-        click.echo(redactor(f"Error: {error}"), err=True)
-        sys.exit(USAGE)
     except LkAgentsError as error:
         click.echo(redactor(f"Error: {error}"), err=True)
         sys.exit(FAILED)

@@ -22,6 +22,7 @@ from lk_agents.cli.serve import FAILED, Ended, serve
 from lk_agents.cli.signals import StopSignals, end_now
 from lk_agents.foundation.log import logger
 from lk_agents.foundation.settings import Settings
+from lk_agents.hooks.discovery import require_known
 
 if TYPE_CHECKING:
     from lk_agents.cli.attendants import Carrier
@@ -70,7 +71,8 @@ def with_connection(options: WorkerOptions, params: Mapping[str, Any], settings:
 def run_worker(call: Invocation, launch: Launch) -> int:
     """Run the worker until it fails or is asked to stop; return the exit code.
 
-    :raises ConfigError: options, plugins or what the user's module did at its top level cannot work.
+    :raises ConfigError: options or what the user's module did at its top level cannot work.
+    :raises PluginError: a plugin that is named in options or environment is broken or unknown.
     """
     assert call.options is not None, "the commands that come here have loaded the file"
     settings = Settings.read()
@@ -86,6 +88,7 @@ def run_worker(call: Invocation, launch: Launch) -> int:
     if launch.in_process:
         options = _in_threads(options)
     registry = load_plugins(options)
+    require_known(registry.plugins(), registry.settings)
     level_plugin_loggers(call.params["log_level"])
     session = _Session(call, launch, options, registry, _validated_zygote(options, registry, launch, settings))
     ended = session.run()
@@ -108,10 +111,10 @@ def _validated_zygote(
     """Check the options and fork the zygote, unless something else than a fork of this process is wanted."""
     from lk_agents.worker.config import resolve
 
-    options.validate_config(launch.devmode)
     if launch.server:  # address and credentials come with the server
         settings = replace(settings, url="ws://127.0.0.1", api_key="later", api_secret="later")  # noqa: S106
     config = resolve(options, settings, devmode=launch.devmode)
+    options.validate_config(launch.devmode)
     if config.executor != "process" or options.job_credentials != "inherit" or not options.preload_app:
         return None
     return _fork_zygote(options, registry)

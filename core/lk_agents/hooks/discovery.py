@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Final
 
+from lk_agents.foundation.errors import PluginError
 from lk_agents.foundation.log import logger
+from lk_agents.hooks.checks import closest
 from lk_agents.hooks.info import PluginInfo
 from lk_agents.hooks.markers import ENTRY_POINT_GROUP
 
@@ -29,6 +31,7 @@ __all__ = [
     "noting_imports",
     "package_of",
     "rebuilt",
+    "require_known",
 ]
 
 _brought: Final[dict[str, frozenset[str]]] = {}
@@ -108,6 +111,24 @@ def disabled_by(info: PluginInfo, settings: Settings) -> str:
     if settings.plugins is not None and not listed(settings.plugins):
         return "LK_AGENTS_PLUGINS"
     return ""
+
+
+def require_known(infos: Iterable[PluginInfo], settings: Settings) -> None:
+    """Refuse names in the environment's lists of plugins that are no plugin's: a misspelt one would keep nothing out.
+
+    :raises PluginError: naming the first such name, and the plugins that there are.
+    """
+    there = [info for info in infos if not info.own]
+    names = {info.name for info in there} | {normalised(info.distribution) for info in there}
+    lists = {"LK_AGENTS_DISABLED_PLUGINS": settings.disabled_plugins, "LK_AGENTS_PLUGINS": settings.plugins or ()}
+    for variable, listed in lists.items():
+        for name in sorted(listed):
+            if names.isdisjoint({name, normalised(name)}):
+                known = ", ".join(sorted(repr(info.name) for info in there)) or "none"
+                raise PluginError(
+                    f"{variable} names {name!r}, but there is no such plugin{closest(name, names)}; "
+                    f"installed are: {known}"
+                )
 
 
 def load_target(entry_point: EntryPoint) -> tuple[object, Sequence[str]]:

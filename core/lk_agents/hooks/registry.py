@@ -343,13 +343,14 @@ class PluginRegistry:
         text = f"the plugin {info.label} {what}: {text}"
         self._infos[info.name] = replace(info, hooks=(), error=text, in_use=False, used_through="")
         logger.error("a plugin is broken and left out", extra={"plugin": info.label, "cause": text})
-        logger.debug("what the plugin raised", extra={"plugin": info.label}, exc_info=error)
+        if not isinstance(error, PluginError):  # what is our own says all in its text
+            logger.debug("what the plugin raised", extra={"plugin": info.label}, exc_info=error)
 
     def _named(self, item: str | object) -> list[str]:
         if not isinstance(item, str):
             return [self._named_object(item)]
         wanted = {item, discovery.normalised(item)}
-        found = [info for info in self._infos.values() if info.name == item] or [
+        found = [info for info in self._infos.values() if info.name == item or info.name.startswith(f"{item} of ")] or [
             info
             for info in self._infos.values()
             if info.package == item or (info.distribution and discovery.normalised(info.distribution) in wanted)

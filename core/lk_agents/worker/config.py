@@ -16,13 +16,26 @@ from urllib.parse import urlsplit
 from lk_agents.foundation.errors import ConfigError
 from lk_agents.foundation.log import logger
 from lk_agents.foundation.settings import Settings
-from lk_agents.worker.options import DEFAULT_WS_URL, JobExecutorType, WorkerOptions, _WorkerEnvOption
+from lk_agents.worker.options import (
+    DEFAULT_WS_URL,
+    JobExecutorType,
+    WorkerOptions,
+    WorkerPermissions,
+    WorkerType,
+    _WorkerEnvOption,
+)
 
 __all__ = ["WorkerConfig", "resolve"]
 
 LOOPBACK: Final = "127.0.0.1"
 _DAY_SECONDS: Final = 86_400
 URL_SCHEMES: Final = ("ws", "wss", "http", "https")
+_GOOD_URLS: Final = "wss://HOST or ws://HOST:PORT"
+SHORTEST_SECRET: Final = 32
+"""Characters of a secret; a token that was signed with a shorter one can be forged by whoever has the token."""
+
+SERVERS_OWN_PAIR: Final = ("devkey", "secret")
+"""What ``livekit-server --dev`` takes when it is given no keys."""
 
 ExecutorKind = Literal["process", "spawn", "thread"]
 
@@ -60,6 +73,7 @@ def resolve(options: WorkerOptions, settings: Settings, *, devmode: bool, platfo
     key = _filled("api_key", options.api_key, settings.api_key, "LIVEKIT_API_KEY")
     secret = _filled("api_secret", options.api_secret, settings.api_secret, "LIVEKIT_API_SECRET")
     _check_url(url)
+    _check_secret(key, secret, devmode=devmode)
     _check_functions(options)
     _check_types(options)
     threshold = _WorkerEnvOption.getvalue(options.load_threshold, devmode)
@@ -92,7 +106,9 @@ def _filled(name: str, given: str | None, from_environment: str, variable: str) 
     value = given or from_environment
     if not value:
         raise ConfigError(f"{name} is empty; give WorkerOptions.{name} or set {variable}")
-    return str(value)
+    if not isinstance(value, str):  # not shown: it may be a secret
+        raise ConfigError(f"{name} is of type {type(value).__name__}; give WorkerOptions.{name} a text (str)")
+    return value
 
 
 def _check_url(url: str) -> None:
@@ -100,9 +116,25 @@ def _check_url(url: str) -> None:
         parts = urlsplit(url)
         usable = parts.scheme in URL_SCHEMES and bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError as error:  # a port that is no number, or a broken IPv6 address
-        raise ConfigError(f"ws_url is {url!r}, which is no URL: {error}") from error
+        raise ConfigError(f"ws_url is {_shown(url)!r}, which is no URL ({error}); give {_GOOD_URLS}") from error
     if not usable:
-        raise ConfigError(f"ws_url is {url!r}; it must look like wss://HOST or ws://HOST:PORT (http and https do too)")
+        raise ConfigError(f"ws_url is {_shown(url)!r}; it must look like {_GOOD_URLS} (http and https do too)")
+
+
+def _shown(url: str) -> str:
+    """Return the URL without what stands before an @: it may be a password."""
+    head, at, rest = url.rpartition("@")
+    scheme, colon, _ = head.partition("://")
+    return f"{scheme + colon if colon else ''}…@{rest}" if at else url
+
+
+def _check_secret(key: str, secret: str, *, devmode: bool) -> None:
+    """Refuse, in production, a secret that was cut off or made up; the pair of a development server may be used."""
+    if len(secret) < SHORTEST_SECRET and not devmode and (key, secret) != SERVERS_OWN_PAIR:
+        raise ConfigError(
+            f"api_secret has {len(secret)} characters, at least {SHORTEST_SECRET} are needed; correct "
+            f"LIVEKIT_API_SECRET or WorkerOptions.api_secret (livekit-server generate-keys makes a good pair)"
+        )
 
 
 def _executor_kind(kind: JobExecutorType, platform: str) -> ExecutorKind:
@@ -149,6 +181,9 @@ def _check_functions(options: WorkerOptions) -> None:
         if not callable(function := getattr(options, name)):
             raise ConfigError(f"{name} is {function!r}, which cannot be called; give a function")
     _want_coroutine("entrypoint_fnc", options.entrypoint_fnc)
+    parameters = {"entrypoint_fnc": "JobContext", "request_fnc": "JobRequest", "prewarm_fnc": "JobProcess"}
+    for name, parameter in parameters.items():
+        _check_takes_one(name, getattr(options, name), parameter)
     if getattr(options.request_fnc, "__name__", "") != "<lambda>":  # a lambda may return what accept() returns
         _want_coroutine("request_fnc", options.request_fnc)
     for name, plain in (("prewarm_fnc", options.prewarm_fnc), ("load_fnc", options.load_fnc)):
@@ -164,6 +199,20 @@ def _check_functions(options: WorkerOptions) -> None:
 def _want_coroutine(name: str, function: Callable[..., Any]) -> None:
     if not _is_coroutine_function(function):
         raise ConfigError(f"{name} is {_name_of(function)}, a plain function; define it with async def")
+
+
+def _check_takes_one(name: str, function: Callable[..., Any], parameter: str) -> None:
+    try:
+        signature = inspect.signature(function)
+    except (ValueError, TypeError):  # some built-in functions do not tell
+        return
+    try:
+        signature.bind(None)
+    except TypeError as error:
+        raise ConfigError(
+            f"{name} is {_name_of(function)}{signature}, which cannot be called with a {parameter}; "
+            f"give it that one parameter"
+        ) from error
 
 
 def _check_found_by_name(name: str, function: Callable[..., Any]) -> None:
@@ -196,8 +245,16 @@ def _check_in_a_file(name: str, function: Callable[..., Any]) -> None:
 
 
 def _check_types(options: WorkerOptions) -> None:
-    if not isinstance(options.job_executor_type, JobExecutorType):
-        raise ConfigError(f"job_executor_type is {options.job_executor_type!r}; give one of JobExecutorType")
+    for name, kind, remedy in (
+        ("job_executor_type", JobExecutorType, "one of JobExecutorType"),
+        ("worker_type", WorkerType, "one of WorkerType"),
+        ("permissions", WorkerPermissions, "a WorkerPermissions"),
+        ("agent_name", str, "a text (str)"),
+        ("host", str, "a text (str)"),
+        ("preload_app", bool, "True or False"),
+    ):
+        if not isinstance(value := getattr(options, name), kind):
+            raise ConfigError(f"{name} is {value!r}; give {remedy}")
     if options.job_credentials not in {"inherit", "none"}:
         raise ConfigError(f'job_credentials is {options.job_credentials!r}; it must be "inherit" or "none"')
     if isinstance(options.plugins, str):

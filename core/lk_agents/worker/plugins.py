@@ -43,10 +43,13 @@ class WorkerPlugins:
     async def open(self, worker: Any) -> None:
         """Decide which plugins are in use, and say that the worker starts.
 
-        :raises PluginError: a plugin that the options name is broken or unknown, or plugins would have to be loaded
-            off the main thread.
+        :raises PluginError: a plugin that the options name is broken or unknown, the environment names an unknown one,
+            or plugins would have to be loaded off the main thread.
         """
+        from lk_agents.hooks.discovery import require_known
+
         self._registry = registry = self._introduced()
+        require_known(registry.plugins(), registry.settings)
         registry.decide_in_use(self._options.plugins)
         await self.tell_and_wait("lk_agents_worker_starting", worker=worker)
 
