@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from lk_agents.foundation.errors import ProtocolError
 from lk_agents.ipc.messages import (
@@ -22,14 +22,14 @@ from lk_agents.ipc.program import Program
 
 __all__ = ["InferenceChild"]
 
+QUEUE_LIMIT: Final = 128
+"""Twice what may wait in the worker: of the requests that it has given up, some still lie here."""
+
 Send = Callable[[FromChild], None]
 
 
 class InferenceChild:
-    """Serves inference; see ``ipc.child.JobChild`` for what the parameters mean.
-
-    The worker sends no more than it may have waiting, so the queue here is bounded by the worker's.
-    """
+    """Serves inference; see ``ipc.child.JobChild`` for what the parameters mean."""
 
     def __init__(self, program: Program, *, send: Send, send_now: Send) -> None:
         self._program = program
@@ -85,7 +85,11 @@ class InferenceChild:
         if self._asked is None:
             return
         if isinstance(message, InferenceAsk):
-            self._asked.put_nowait(message)
+            if self._asked.qsize() < QUEUE_LIMIT:
+                self._asked.put_nowait(message)
+            else:
+                error = f"{QUEUE_LIMIT} requests wait already"
+                self._send(InferenceAnswer(request_id=message.request_id, error=error, overloaded=True))
         elif isinstance(message, Stop):
             self._asked.put_nowait(None)
 
