@@ -6,7 +6,7 @@
 ``GET /worker``         what the worker is and does, as JSON
 ======================  =============================================================================================
 
-``HEAD`` works for each; everything else is 404.
+``HEAD`` works for each; other paths are 404, other methods 405.
 """
 
 from __future__ import annotations
