@@ -339,12 +339,11 @@ class PluginRegistry:
     def _break(self, info: PluginInfo, what: str, error: BaseException) -> None:
         """Keep a plugin as broken: none of its hooks is called any more."""
         self._engine.unregister(name=info.name)
-        text = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
+        text = str(error) if (ours := isinstance(error, PluginError)) else f"{type(error).__name__}: {error}"
         text = f"the plugin {info.label} {what}: {text}"
         self._infos[info.name] = replace(info, hooks=(), error=text, in_use=False, used_through="")
         logger.error("a plugin is broken and left out", extra={"plugin": info.label, "cause": text})
-        if not isinstance(error, PluginError):  # what is our own says all in its text
-            logger.debug("what the plugin raised", extra={"plugin": info.label}, exc_info=error)
+        logger.debug("what the plugin raised", extra={"plugin": info.label}, exc_info=None if ours else error)
 
     def _named(self, item: str | object) -> list[str]:
         if not isinstance(item, str):
