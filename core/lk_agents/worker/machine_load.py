@@ -17,6 +17,7 @@ __all__ = ["MachineSampler", "ShareAlarm", "descriptor_share", "memory_share"]
 INTERVAL_SECONDS: Final = 0.5
 AVERAGED_SAMPLES: Final = 5
 THREAD_NAME: Final = "lk_agents_machine_load"
+END_SECONDS: Final = 0.2
 FULL_SHARE: Final = 0.90
 RELIEVED_SHARE: Final = 0.85
 DESCRIPTOR_FOLDER: Final = Path("proc/self/fd")
@@ -73,8 +74,10 @@ class MachineSampler:
             self._thread.start()
 
     def stop(self) -> None:
-        """Look no more; the thread ends at once, or after the look it is at. Idempotent."""
+        """Look no more, and wait a moment for the thread, which ends after the look it is at. Idempotent."""
         self._stop.set()
+        if self._thread is not None:
+            self._thread.join(END_SECONDS)
 
     def values(self) -> dict[str, float]:
         """Return ``cpu`` (mean of the last 2.5 s, 0 before the first sample), ``memory``, ``descriptors``; in 0..1."""

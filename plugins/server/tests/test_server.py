@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -30,8 +31,19 @@ def serves(server: LiveKitServer) -> bool:
     return is_ready(int(server.url.rpartition(":")[2]), Keys(server.api_key, server.api_secret))
 
 
+@pytest.fixture(autouse=True)
+def _known_children() -> Iterator[None]:
+    """Leave out of :func:`children` what other tests of the same run share, such as their server."""
+    KNOWN.update(psutil.Process().children(recursive=True))
+    yield
+    KNOWN.clear()
+
+
+KNOWN: set[psutil.Process] = set()
+
+
 def children() -> list[psutil.Process]:
-    return psutil.Process().children(recursive=True)
+    return [each for each in psutil.Process().children(recursive=True) if each not in KNOWN]
 
 
 def gone(pid: int) -> bool:
