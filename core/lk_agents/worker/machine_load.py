@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
 from collections.abc import Callable
@@ -18,6 +19,7 @@ INTERVAL_SECONDS: Final = 0.5
 AVERAGED_SAMPLES: Final = 5
 THREAD_NAME: Final = "lk_agents_machine_load"
 END_SECONDS: Final = 0.2
+SHORTAGES_EVERY_LOOKS: Final = 5
 FULL_SHARE: Final = 0.90
 RELIEVED_SHARE: Final = 0.85
 DESCRIPTOR_FOLDER: Final = Path("proc/self/fd")
@@ -83,20 +85,24 @@ class MachineSampler:
         """Return ``cpu`` (mean of the last 2.5 s, 0 before the first sample), ``memory``, ``descriptors``; in 0..1."""
         return dict(self._values)
 
-    def look(self) -> None:
-        """Take one look at everything; called in the thread, and by tests without one."""
+    def look(self, *, shortages: bool = True) -> None:
+        """Take one look; called in the thread, and by tests without one.
+
+        :param shortages: False looks at the CPU alone: what can run short is dearer to read, and changes less.
+        """
         if (share := self._read("cpu", self._read_cpu)) is not None:
             self._cpu_average.add_sample(min(max(share, 0.0), 1.0))
-        self._values = {
-            "cpu": self._cpu_average.get_avg(),
-            "memory": self._memory_alarm.update(self._read("memory", self._memory)),
-            "descriptors": self._descriptor_alarm.update(self._read("descriptors", self._descriptors)),
-        }
+        values = {**self._values, "cpu": self._cpu_average.get_avg()}
+        if shortages:
+            values["memory"] = self._memory_alarm.update(self._read("memory", self._memory))
+            values["descriptors"] = self._descriptor_alarm.update(self._read("descriptors", self._descriptors))
+        self._values = values
 
     def _run(self) -> None:
-        self.look()
-        while not self._stop.wait(INTERVAL_SECONDS):
-            self.look()
+        for number in itertools.count():
+            self.look(shortages=number % SHORTAGES_EVERY_LOOKS == 0)
+            if self._stop.wait(INTERVAL_SECONDS):
+                return
 
     def _read_cpu(self) -> float | None:
         if self._cpu is None:

@@ -16,9 +16,13 @@ INTERVAL_SECONDS: Final = 1.0
 LIMIT_SHARE: Final = 0.95
 """Above the share at which the worker says that it is full, so that no new job is ended for an old one."""
 
+CALM_SHARE: Final = 0.7
+CALM_FACTOR: Final = 3
+"""Below that share it looks this many times less often: an idle worker should cost next to nothing."""
+
 
 class MemoryGuard:
-    """Looks at the container's memory once a second.
+    """Looks at the container's memory once a second when much of it is used, else every three.
 
     :param relieve: asked to end one job, with the reason; called at every look while memory is short.
     :param share: returns the used share of the memory limit, or None for no limit; called in a thread.
@@ -47,4 +51,5 @@ class MemoryGuard:
                 told, share = True, None
             if share is not None and share >= LIMIT_SHARE:
                 self._relieve(f"{share:.0%} of the container's memory is in use")
-            await asyncio.sleep(self._interval)
+            calm = share is None or share < CALM_SHARE
+            await asyncio.sleep(self._interval * (CALM_FACTOR if calm else 1))
