@@ -44,7 +44,7 @@ NOT_OURS = {
 """Function and file of what never makes core code answerable."""
 
 MAY_BLOCK: dict[tuple[str, str], str] = {
-    ("ipc/orphans.py", "_own_zombies"): "it reads a list of the kernel's, memory that has the form of a file",
+    ("ipc/orphans.py", "own_zombies"): "it reads a list of the kernel's, memory that has the form of a file",
     ("ipc/orphans.py", "_stat"): "the same",
     ("ipc/zygote.py", "effort"): "it reads figures of the kernel's, memory that has the form of a file",
     ("ipc/zygote.py", "_write_all"): "it writes to memory that has the form of a file",

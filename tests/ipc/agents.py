@@ -182,6 +182,12 @@ async def leave_orphans(ctx: Any) -> None:
     ctx.shutdown("orphans left")
 
 
+async def leave_sessions(ctx: Any) -> None:
+    """Leave a program behind that leads a session of its own, so that it outlives the job for a moment."""
+    program = subprocess.Popen(["sleep", "0.3"], start_new_session=True)
+    ctx.shutdown(str(program.pid))
+
+
 async def at_exit(ctx: Any, file: str, seconds: float = 0.0) -> None:
     """Have something done when the process ends, which takes its time."""
 

@@ -9,6 +9,7 @@ import signal
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from tests.ipc import agents
 from tests.ipc.pools import LIMITS, alive, descriptor_count, job, proc_status, processes, until, zombies
@@ -247,6 +248,15 @@ async def test_what_jobs_leave_behind_is_ended_and_reaped() -> None:
             await bench.run(job("leave_orphans"))
         await bench.empty()
         await until(lambda: not zombies(), "no zombies", seconds=5)
+
+
+async def test_what_jobs_leave_behind_in_sessions_of_its_own_is_reaped_when_it_ends() -> None:
+    async with processes() as (bench, _):
+        pids = [int((await bench.run(job("leave_sessions"))).outcome.reason) for _ in range(3)]
+        await until(lambda: not alive(pids), "the end of the programs", seconds=5)
+        await bench.run(job("tell_facts"))
+
+        await until(lambda: not any(map(psutil.pid_exists, pids)), "no zombies", seconds=5)
 
 
 async def test_a_hundred_jobs_leave_the_workers_descriptors_as_they_were() -> None:

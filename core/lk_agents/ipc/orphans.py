@@ -1,7 +1,7 @@
-"""Processes whose parent died: made the worker's, and reaped when they end.
+"""Processes whose parent died: made the zygote's or the worker's, and reaped when they end.
 
-As a child subreaper the worker becomes the parent of job processes whose zygote was killed, and of whatever a job
-left behind.
+As child subreapers the zygote becomes the parent of whatever a job left behind, and the worker that of job processes
+whose zygote was killed, and of what those leave behind.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Final
 
 from lk_agents.foundation.log import logger
 
-__all__ = ["OrphanReaper", "become_subreaper", "stop_subreaping"]
+__all__ = ["OrphanReaper", "adopt_orphans", "become_subreaper", "own_zombies", "stop_subreaping"]
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _PR_GET_CHILD_SUBREAPER: Final = 37
@@ -44,7 +44,7 @@ def become_subreaper() -> None:
         before = ctypes.c_int(0)
         _prctl(_PR_GET_CHILD_SUBREAPER, ctypes.byref(before))
         _Subreaping.before = before.value
-    if not _prctl(_PR_SET_CHILD_SUBREAPER, 1):
+    if not adopt_orphans():
         logger.warning("this process cannot adopt orphans: exit codes may be unknown after a zygote's death")
 
 
@@ -53,6 +53,11 @@ def stop_subreaping() -> None:
     _Subreaping.users -= 1
     if _Subreaping.users == 0:
         _prctl(_PR_SET_CHILD_SUBREAPER, _Subreaping.before)
+
+
+def adopt_orphans() -> bool:
+    """Make processes whose parent died this process's children, until it ends; False where that cannot be."""
+    return _prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
 
 def _prctl(option: int, argument: object) -> bool:
@@ -92,7 +97,7 @@ class OrphanReaper:
 
     def _reap(self) -> None:
         self._look = None
-        for pid in _own_zombies():
+        for pid in own_zombies():
             session = _stat(pid)[_STAT_SESSION]
             if pid != int(session) and int(session) in self._sessions:  # leaders are reaped by their handles
                 with suppress(ChildProcessError):
@@ -100,7 +105,8 @@ class OrphanReaper:
                     logger.debug("reaped what a job left behind", extra={"orphan_pid": pid})
 
 
-def _own_zombies() -> Iterator[int]:
+def own_zombies() -> Iterator[int]:
+    """Yield the children of this process that have ended and that nobody has waited for."""
     for listing in Path("/proc/self/task").glob("*/children"):
         with suppress(OSError):
             for pid in map(int, listing.read_text(encoding="ascii").split()):

@@ -2,7 +2,8 @@
 
 It has one socket and no threads. It opens each child's pidfd before it could reap it, looks at an exit before it
 reaps (``WNOWAIT``), and says so first: so no exit code is lost, even if it is killed in between. It ends when its
-socket ends; killing it ends no job.
+socket ends; killing it ends no job. What a job started and left behind becomes the zygote's child and is reaped here:
+the worker may have children that are not ours to wait for, the zygote has none.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from lk_agents.ipc.messages import (
     decode_to_zygote,
     encode,
 )
+from lk_agents.ipc.orphans import adopt_orphans, own_zombies
 from lk_agents.ipc.preload import (
     USER_MODULE,
     RefusedModuleError,
@@ -52,6 +54,8 @@ __all__ = ["MAX_CONTROL_BYTES", "ZygoteStart", "exit_code_of", "main_executed", 
 
 MAX_CONTROL_BYTES: Final = 64 * 1024
 _CHILD_DESCRIPTORS: Final = 3
+_ORPHAN_LOOK_SECONDS: Final = 0.5
+"""After a child's exit: what it left behind was killed with it, and is a zombie of ours by then."""
 _KEPT_CHARACTERS: Final = 500
 _KEPT_EXTRAS: Final = 10
 """Of a log line that no message can hold: of either end of each text, four bytes each at most, and of its extras."""
@@ -121,6 +125,7 @@ def serve_zygote(control: socket.socket, program: Program, *, without: list[str]
 def _serve(control: socket.socket, load: Callable[[], Program], ready: ZygoteReady | None = None) -> NoReturn:
     name_process("lk-zygote")
     prepare_signals()
+    adopt_orphans()
     zygote = _Zygote(control, load)
     freeze()
     control.setblocking(True)
@@ -162,15 +167,28 @@ class _Zygote:
 
     def run(self) -> NoReturn:
         """Serve until the worker is gone."""
+        look_again = False
         while True:
-            for descriptor, _ in self._poll.poll():
+            ready = self._poll.poll(_ORPHAN_LOOK_SECONDS * 1000 if look_again else None)
+            exits = [descriptor for descriptor, _ in ready if descriptor in self._children]
+            for descriptor, _ in ready:
                 if descriptor == self._worker:
                     os._exit(0)
                 if descriptor == self._control.fileno():
                     self._serve_request()
-                else:
-                    self._poll.unregister(descriptor)
-                    _reap(self._control, descriptor, self._children.pop(descriptor))
+            for descriptor in exits:
+                self._poll.unregister(descriptor)
+                _reap(self._control, descriptor, self._children.pop(descriptor))
+            if exits or look_again:
+                self._reap_orphans()
+            look_again = bool(exits)
+
+    def _reap_orphans(self) -> None:
+        """Reap what jobs left behind: every dead child that this zygote has not forked."""
+        for pid in own_zombies():
+            if pid not in self._children.values():
+                with suppress(ChildProcessError):
+                    os.waitpid(pid, os.WNOHANG)
 
     def _serve_request(self) -> None:
         try:
