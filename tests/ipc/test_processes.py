@@ -248,6 +248,7 @@ async def test_what_jobs_leave_behind_is_ended_and_reaped() -> None:
             await bench.run(job("leave_orphans"))
         await bench.empty()
         await until(lambda: not zombies(), "no zombies", seconds=5)
+        assert zombies() == []
 
 
 async def test_what_jobs_leave_behind_in_sessions_of_its_own_is_reaped_when_it_ends() -> None:
@@ -257,6 +258,7 @@ async def test_what_jobs_leave_behind_in_sessions_of_its_own_is_reaped_when_it_e
         await bench.run(job("tell_facts"))
 
         await until(lambda: not any(map(psutil.pid_exists, pids)), "no zombies", seconds=5)
+        assert not [pid for pid in pids if psutil.pid_exists(pid)]
 
 
 async def test_a_hundred_jobs_leave_the_workers_descriptors_as_they_were() -> None:

@@ -211,10 +211,14 @@ class ZygoteLauncher:
         match message:
             case Forked(executor_id=executor_id, pid=pid):
                 self._orphans.know(pid)
-                self._children[executor_id].forked(pid, descriptors[0])
+                if executor_id in self._children:
+                    self._children[executor_id].forked(pid, descriptors[0])
+                else:  # given up, with the zygote before this one; it ends when it sees that its channel has
+                    os.close(descriptors[0])
             case ForkFailed(executor_id=executor_id, error=error):
                 logger.error("no process could be forked", extra={"error": error})
-                self._children[executor_id].died(None)
+                if executor_id in self._children:
+                    self._children[executor_id].died(None)
             case ChildExited(pid=pid, code=code):
                 child = next((child for child in self._children.values() if child.pid == pid), None)
                 if child is not None:
