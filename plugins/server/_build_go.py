@@ -163,7 +163,7 @@ def licence_document(modules: list[Module], texts: dict[str, list[str]]) -> str:
     """
     head = (
         "livekit-server, built without changes from the Go modules listed here. The source of each, in that version,\n"
-        "is what the Go module proxy (https://proxy.golang.org) serves; go/go.mod and go/go.sum in the source\n"
+        "is what the Go module proxy serves; go/go.mod and go/go.sum in the source\n"
         "distribution of lk-agents-server pin them. This holds for the modules under the MPL-2.0 too.\n\n"
     )
     listed = "".join(f"{module.path} {module.version}\n" for module in modules)

@@ -124,7 +124,7 @@ class Connection:
 
         backoff = Backoff(self._config.options.max_retry, now=monotonic())
         try:
-            async with aiohttp.ClientSession() as http:
+            async with aiohttp.ClientSession(trust_env=True) as http:
                 while True:
                     failure = await self._failure_of_one_connection(http, backoff)
                     await asyncio.sleep(self._delay_after(failure, backoff))

@@ -173,6 +173,8 @@ class Engine:
                 await self.outbox.wait_empty()
         except TimeoutError:
             logger.warning("the server could not be told everything", extra={"seconds": self._limits.flush})
+        if untold := self.outbox.untold_jobs():
+            logger.warning("the server was not told how jobs ended", extra={"job_ids": untold})
 
     async def aclose(self) -> None:
         """End jobs, tell the server how they ended, then close the rest. Every part is closed, whatever fails."""

@@ -142,6 +142,10 @@ class Outbox:
         outgoing.settle()
         self._note()
 
+    def untold_jobs(self) -> list[str]:
+        """Return the jobs, by id, whose status has not been written yet."""
+        return sorted(self._job_status)
+
     async def wait_empty(self) -> None:
         """Return when nothing waits that could be written; at once without a socket."""
         await self._empty.wait()
