@@ -10,10 +10,12 @@ from lk_agents.cli.signals import StopSignals
 from lk_agents.foundation.errors import LkAgentsError
 from lk_agents.foundation.log import logger
 
-__all__ = ["FAILED", "FINE", "Ended", "ServedWorker", "serve"]
+__all__ = ["FAILED", "FINE", "USAGE", "Ended", "ServedWorker", "serve"]
 
 FINE: Final = 0
 FAILED: Final = 1
+USAGE: Final = 2
+"""What click exits with by itself."""
 
 _KILL_SECONDS: Final = 4.0
 """A forced end has 5 s in all; the worker's own kill takes 2 s for shutdown callbacks and then SIGKILL."""
