@@ -227,7 +227,7 @@ async def test_flags_come_before_the_environment_and_that_before_the_code(bench:
         code, output = await command.end()
 
     assert code == FINE, output
-    assert "every user of this machine can read" in output
+    assert "every user of this machine could read" in output
     assert server.api_secret not in output
 
 

@@ -38,6 +38,7 @@ def before_load(call: Invocation) -> int | None:
     """Watch, where that is asked for: the worker is then another process and its end the end of the call."""
     if call.params["reload_fd"] is not None:
         return None  # this is that other process
+    env_file.hide_secret(call)
     if call.params["in_process"] or not call.params["watch"]:
         env_file.apply(call, use_default=True)
         return None

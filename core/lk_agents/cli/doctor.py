@@ -54,6 +54,7 @@ def _params() -> list[click.Parameter]:
 
 
 def _before_load(call: Invocation) -> None:
+    env_file.hide_secret(call)
     env_file.apply(call, use_default=False)
 
 

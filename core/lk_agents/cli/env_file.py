@@ -12,16 +12,19 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
+from lk_agents.cli.logging_setup import temporary_logging
 from lk_agents.foundation.errors import ConfigError
+from lk_agents.foundation.log import logger
 
 if TYPE_CHECKING:
     from lk_agents.cli.command import Invocation
 
-__all__ = ["additions", "apply", "child_environment", "find_env_file", "own_command", "restart_with"]
+__all__ = ["additions", "apply", "child_environment", "find_env_file", "hide_secret", "own_command", "restart_with"]
 
 DEFAULT_NAME = ".env"
+_SECRET_FLAG: Final = "--api-secret"  # noqa: S105  the flag, not what follows it
 
 
 def find_env_file(asked: str | None, *, use_default: bool, beside: Path | None = None) -> Path | None:
@@ -74,6 +77,35 @@ def restart_with(extra: Mapping[str, str], command: Sequence[str] | None = None)
     if sys.platform.startswith("win"):  # there exec returns to the shell at once, so wait for a child instead
         sys.exit(subprocess.run(command, env=environment, check=False).returncode)
     os.execve(sys.executable, command, environment)
+
+
+def hide_secret(call: Invocation) -> None:
+    """Start the command anew without ``--api-secret``, and with the secret in its environment instead.
+
+    Arguments can be read by every user of the machine, for as long as the process lives; an environment cannot.
+    """
+    command = own_command()
+    hidden = _without_secret(command)
+    if not call.params["api_secret"] or call.params.get("server") or hidden == command:
+        return  # nothing to hide, a contradiction that is told later, or called from within a program
+    level, log_format = str(call.params["log_level"]), call.params["log_format"]
+    with temporary_logging(level, log_format, call.redactor):
+        logger.warning(
+            "the API secret was an argument, which every user of this machine could read; it has been taken away",
+            extra={"remedy": "set LIVEKIT_API_SECRET or use --env-file"},
+        )
+    restart_with({"LIVEKIT_API_SECRET": call.params["api_secret"]}, hidden)
+
+
+def _without_secret(command: Sequence[str]) -> list[str]:
+    kept: list[str] = []
+    arguments = iter(command)
+    for argument in arguments:
+        if argument == _SECRET_FLAG:
+            next(arguments, None)
+        elif not argument.startswith(f"{_SECRET_FLAG}="):
+            kept.append(argument)
+    return kept
 
 
 def apply(call: Invocation, *, use_default: bool) -> None:

@@ -77,11 +77,6 @@ def run_worker(call: Invocation, launch: Launch) -> int:
     assert call.options is not None, "the commands that come here have loaded the file"
     settings = Settings.read()
     set_up_logging(call.params["log_level"], call.params["log_format"], call.redactor, no_color=settings.no_color)
-    if call.params["api_secret"]:
-        logger.warning(
-            "the API secret is an argument, which every user of this machine can read",
-            extra={"remedy": "set LIVEKIT_API_SECRET or use --env-file"},
-        )
     refuse = {**call.params, "server": launch.server}
     refuse_server_and_address(replace(call, params=refuse))
     options = with_connection(call.options, call.params, settings)

@@ -15,6 +15,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -76,6 +77,22 @@ def child_environment(*, with_credentials: bool = True) -> dict[str, str]:
 
 
 def leave_credentials_behind() -> None:
-    """Remove the server's key and secret from the environment of this process, a job's, at its start."""
+    """Remove the server's key and secret from the environment of this process, a job's, at its start.
+
+    They are overwritten where the system put them too, so that no dump of this process shows them.
+    """
     for name in _CREDENTIALS:
-        os.environ.pop(name, None)
+        if name in os.environ:
+            _overwrite(name)
+            del os.environ[name]
+
+
+def _overwrite(name: str) -> None:
+    if sys.platform.startswith("win"):  # the system's copy is out of reach there
+        return
+    import ctypes
+
+    library = ctypes.CDLL(None)
+    library.getenv.restype = ctypes.c_void_p
+    if (place := library.getenv(name.encode())) is not None:
+        ctypes.memset(place, 0, len(ctypes.string_at(place)))

@@ -170,6 +170,8 @@ class RoomLink:
                 raise
             self._joining.cancel()
             raise JobError(f"the room at {self._info.url!r} could not be joined in {seconds:g} s") from error
+        except Exception as error:  # noqa: BLE001  raised again
+            raise _without_frames(error)  # noqa: B904  the same error
 
     def _end_join(self, phase: LinkPhase) -> None:
         if self._phase is LinkPhase.CONNECTING:  # else the connection was lost again at once
@@ -237,3 +239,12 @@ def _mark_seen(task: asyncio.Task[None]) -> None:
     """Keep asyncio from reporting the error of a join that nobody waits for any more."""
     if not task.cancelled():
         task.exception()
+
+
+def _without_frames(error: Exception) -> Exception:
+    """Return the error without its frames in the media SDK: their locals hold the token, and some tools show locals."""
+    chained: BaseException | None = error
+    while chained is not None:
+        chained.__traceback__ = None
+        chained = chained.__cause__ or chained.__context__
+    return error
