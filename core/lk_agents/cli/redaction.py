@@ -17,9 +17,10 @@ _SHORTEST_SECRET: Final = 6
 """Anything shorter would blank out ordinary words; the secrets of a real server are far longer."""
 
 _PATTERNS: Final = (
-    (re.compile(r"eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?"), MASK),  # three base64url parts, the first one JSON: a JWT
-    (re.compile(r"(?i)(\bbearer\s+)[\w.~+/=-]{8,}"), rf"\1{MASK}"),
+    ("eyj", re.compile(r"eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]*)?"), MASK),  # a JWT: base64url parts, the first one JSON
+    ("bearer", re.compile(r"(?i)(\bbearer\s+)[\w.~+/=-]{8,}"), rf"\1{MASK}"),
     (
+        "=",
         re.compile(r"(?i)((?:access_token|api_?key|api_?secret|token|secret|password)=)[^\s&\"',;)}\]]{6,}"),
         rf"\1{MASK}",
     ),
@@ -30,18 +31,21 @@ class Redactor:
     """Replaces known secrets, and what has the shape of a token, by ``[redacted]``."""
 
     def __init__(self) -> None:
-        self._known: set[str] = set()
+        self._known: list[str] = []
 
     def add(self, *secrets: str | None) -> None:
         """Remember secrets; empty and very short ones are left alone."""
         for secret in secrets:
             if secret and len(secret) >= _SHORTEST_SECRET:
-                self._known |= {secret, json.dumps(secret)[1:-1], repr(secret)[1:-1]}
+                forms = {secret, json.dumps(secret)[1:-1], repr(secret)[1:-1]}
+                self._known = sorted(forms.union(self._known), key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
         """Return ``text`` without secrets."""
-        for secret in sorted(self._known, key=len, reverse=True):
+        for secret in self._known:
             text = text.replace(secret, MASK)
-        for pattern, replacement in _PATTERNS:
-            text = pattern.sub(replacement, text)
+        lowered = text.lower()
+        for needed, pattern, replacement in _PATTERNS:
+            if needed in lowered:
+                text = pattern.sub(replacement, text)
         return text

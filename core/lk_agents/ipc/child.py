@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
@@ -29,6 +29,7 @@ from lk_agents.ipc.messages import (
     PermitGranted,
     Phase,
     Ready,
+    Rehearse,
     StartFailed,
     StartJob,
     Stop,
@@ -145,6 +146,7 @@ class JobChild:
 
     :param send: sends one message to the worker from the loop.
     :param send_now: the same from anywhere, without a loop: used while warming up.
+    :param rehearse: goes through a job without anybody's code; None where that would make nothing faster.
     """
 
     def __init__(
@@ -155,12 +157,15 @@ class JobChild:
         send: Send,
         send_now: Send,
         executor_type: JobExecutorType = JobExecutorType.PROCESS,
+        rehearse: Callable[[Initialize], Awaitable[None]] | None = None,
     ) -> None:
         self._program = program
         self._init = init
         self._send = send
         self._send_now = send_now
         self._phase = "start"
+        self._rehearse = rehearse
+        self._rehearsing: asyncio.Future[None] | None = None
         self._process = JobProcess(
             user_arguments=program.user_arguments, executor_type=executor_type, on_progress=self._progress
         )
@@ -204,6 +209,8 @@ class JobChild:
         spec = await self._spec
         if spec is None:
             return  # stopped before there was a job
+        if self._rehearsing is not None:
+            await asyncio.wait({self._rehearsing})  # a few milliseconds at most, and rarely still at it
         self._host = host = ChildHost(self._send)
         self._runner = JobRunner(
             spec,
@@ -228,6 +235,9 @@ class JobChild:
         match message:
             case StartJob(spec=spec):
                 self._settle(spec)
+            case Rehearse() if self._may_rehearse():
+                assert self._rehearse is not None
+                self._rehearsing = asyncio.ensure_future(self._rehearse(self._init))
             case Stop() | Terminated() if self._is_given():
                 self._early.append(message)  # it came right behind the job
             case Stop():
@@ -284,6 +294,11 @@ class JobChild:
         """Whether there is a job whose runner has not been built yet."""
         given = self._spec is not None and self._spec.done() and self._spec.result() is not None
         return given and self._runner is None
+
+    def _may_rehearse(self) -> bool:
+        """Whether there is time for it: the executor waits for its job."""
+        waits = self._spec is not None and not self._spec.done()
+        return waits and self._rehearse is not None and self._rehearsing is None
 
     def _settle(self, spec: JobSpec | None) -> None:
         if self._spec is not None and not self._spec.done():

@@ -7,15 +7,28 @@ from __future__ import annotations
 
 import logging
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Final, Protocol
 
 from lk_agents.ipc.messages import LogLine
 
-__all__ = ["LineWriter", "LogForwarding", "SideHandler", "emit_line", "levels_in_force"]
+__all__ = ["LineWriter", "LogForwarding", "SideHandler", "emit_line", "in_silence", "levels_in_force"]
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 _PLAIN: Final = (str, int, float, bool, type(None))
+_silent: ContextVar[bool] = ContextVar("lk_agents_silent", default=False)
+
+
+@contextmanager
+def in_silence() -> Iterator[None]:
+    """Send no line of this context, and of the tasks that it starts, to the worker."""
+    token = _silent.set(True)
+    try:
+        yield
+    finally:
+        _silent.reset(token)
 
 
 class LineWriter(Protocol):
@@ -38,7 +51,9 @@ class SideHandler(logging.Handler):
         if self.side is None:
             return
         try:
-            self.side.send(line_of(record, self.fields()), level=record.levelno)
+            line = line_of(record, self.fields())
+            if not _silent.get():
+                self.side.send(line, level=record.levelno)
         except Exception:  # noqa: BLE001  what logging.Handler asks for
             self.handleError(record)
 

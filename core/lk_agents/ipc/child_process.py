@@ -26,6 +26,7 @@ from lk_agents.ipc.messages import FromChild, Initialize, Phase, StartFailed, To
 from lk_agents.ipc.preload import import_missing
 from lk_agents.ipc.program import Program
 from lk_agents.ipc.pulse import Pulse, worker_watch
+from lk_agents.ipc.rehearsal import rehearse_job
 
 __all__ = ["ChildSockets", "run_child"]
 
@@ -146,7 +147,7 @@ class _ChildProcess:
                 self._forward_logs(LogForwarding())
             import_missing(program)
             if self._init.role == "job":
-                return JobChild(program, self._init, send=send, send_now=self._side.send)
+                return JobChild(program, self._init, send=send, send_now=self._side.send, rehearse=rehearse_job)
             from lk_agents.ipc.inference_child import InferenceChild
 
             return InferenceChild(program, send=send, send_now=self._side.send)

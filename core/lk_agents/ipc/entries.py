@@ -1,4 +1,4 @@
-"""What the supervisor keeps of each executor and each job; only the supervisor's task changes these."""
+"""What the supervisor keeps of each executor and each job; only its task changes these, but for ``withdrawn``."""
 
 from __future__ import annotations
 
@@ -44,6 +44,7 @@ class PooledJob:
         """Have ``submit`` raise, if it still waits."""
         if not self.taken.done():
             self.taken.set_exception(error)
+            self.taken.exception()  # if the submitter has just gone, nobody else asks, and asyncio would complain
 
 
 @dataclass(eq=False)

@@ -38,6 +38,7 @@ __all__ = [
     "Phase",
     "PreloadRefused",
     "Ready",
+    "Rehearse",
     "Role",
     "StartFailed",
     "StartJob",
@@ -80,6 +81,10 @@ class StartJob(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Run this job; a child gets at most one."""
 
     spec: JobSpec
+
+
+class Rehearse(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The next job is yours, and nothing else happens at the moment: go through one without anybody's code."""
 
 
 class Stop(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -259,7 +264,9 @@ class ZygoteFailed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     traceback: str = ""
 
 
-ToChild = Initialize | StartJob | Stop | Terminated | EndReported | PermitGranted | InferenceAnswer | InferenceAsk
+ToChild = (
+    Initialize | Rehearse | StartJob | Stop | Terminated | EndReported | PermitGranted | InferenceAnswer | InferenceAsk
+)
 FromChild = (
     Phase
     | Ready

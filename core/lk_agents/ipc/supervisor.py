@@ -24,7 +24,7 @@ from lk_agents.ipc.inbox import Inbox
 from lk_agents.ipc.inference_desk import InferenceDesk
 from lk_agents.ipc.launch import Launcher
 from lk_agents.ipc.machine import step
-from lk_agents.ipc.messages import EndReported, InferenceAsk, PermitGranted, Role
+from lk_agents.ipc.messages import EndReported, InferenceAsk, PermitGranted, Rehearse, Role
 from lk_agents.ipc.permits import PermitDesk
 from lk_agents.ipc.pool import PoolConfig, PoolListener, PoolSnapshot
 from lk_agents.ipc.stock import Stock, limits_of
@@ -35,6 +35,8 @@ __all__ = ["Supervisor"]
 MAX_ATTEMPTS: Final = 3
 """How many executors a job is tried on, as long as none has begun it."""
 CLOSE_MARGIN_SECONDS: Final = 7.0
+REHEARSE_AFTER_SECONDS: Final = 0.25
+"""So long it has been clear which process gets the next job when that one rehearses: in a burst there is no time."""
 KILL_MARGIN_SECONDS: Final = 2.5
 """From SIGKILL to giving up on a process that cannot be killed."""
 
@@ -73,6 +75,8 @@ class Supervisor:
         self._empty.set()
         self._task: asyncio.Task[None] | None = None
         self._told_shape: object = None
+        self._next: Entry | None = None
+        self._rehearsal: asyncio.TimerHandle | None = None
         self._close_handled = asyncio.Event()
         self._ended = False
         self._desk = InferenceDesk(self._send_inference, self._inference_hung)
@@ -106,10 +110,10 @@ class Supervisor:
         except TimeoutError:
             if job.taken.done() and job.taken.exception() is None:
                 return  # begun in the very moment
-            self._inbox.post_call(lambda: self._withdraw(job))
+            self._give_up(job)
             raise NoProcessError(self._stock.why_nobody(deadline_seconds)) from None
         except asyncio.CancelledError:
-            self._inbox.post_call(lambda: self._withdraw(job))
+            self._give_up(job)
             raise
 
     def stop_job(self, job_id: str, reason: str) -> bool:
@@ -196,9 +200,9 @@ class Supervisor:
         if isinstance(event, m.BeatHeard) and event.pss_mb is not None:
             self._stock.weighed(entry)
         if before is not entry.phase:
-            self._phase_changed(entry, before)
+            self._phase_changed(entry, before, event)
 
-    def _phase_changed(self, entry: Entry, before: m.Phase) -> None:
+    def _phase_changed(self, entry: Entry, before: m.Phase, event: m.Event) -> None:
         logger.debug("process changed", extra={**entry.log_fields(), "before": str(before), "phase": str(entry.phase)})
         inference = entry.role == "inference"
         if entry.phase is m.Phase.IDLE:
@@ -208,8 +212,10 @@ class Supervisor:
         elif inference and self._desk.available:
             self._desk.process_gone(entry.executor.fault or ("stopped" if entry.executor.unwanted else "it died"))
         if entry.phase is m.Phase.GONE:
-            if before is m.Phase.IDLE:
-                logger.warning("a warm process died; it is replaced", extra=entry.log_fields())
+            if _died_warm(entry.executor):
+                why = [entry.executor.fault, event.how if isinstance(event, m.Exited) else ""]
+                fields = {**entry.log_fields(), "reason": "; ".join(filter(None, why))}
+                logger.warning("a warm process died; it is replaced", extra=fields)
             self._permits.give_back(entry.executor_id)
             self._desk.owner_gone(entry.executor_id)
             entry.cancel_deadline()
@@ -226,6 +232,7 @@ class Supervisor:
                 self._apply(entry.executor_id, m.StopAsked(at=monotonic(), reason="it is not needed any more"))
             if (reason := self._stock.hopeless()) is not None:
                 self._fail_waiting(ProcessStartError(reason))
+        self._prepare_next()
         (self._no_jobs.clear if self.jobs() else self._no_jobs.set)()
         (self._empty.clear if self._entries else self._empty.set)()
         self._tell_listener()
@@ -238,6 +245,19 @@ class Supervisor:
             job.attempts += 1
             job.mark("process_ready")
             self._apply(entry.executor_id, m.Assigned(at=monotonic(), job_id=job.spec.job_id))
+
+    def _prepare_next(self) -> None:
+        """Have the process that gets the next job rehearse one, as soon as it has been the next one for a moment."""
+        following = next(iter(self._stock.idle()), None) if self._closing is None else None
+        if following is self._next:
+            return
+        self._next = following
+        if self._rehearsal is not None:
+            self._rehearsal.cancel()
+            self._rehearsal = None
+        if following is not None:
+            loop = asyncio.get_running_loop()
+            self._rehearsal = loop.call_later(REHEARSE_AFTER_SECONDS, following.handle.send, Rehearse())
 
     def _tell_listener(self) -> None:
         """Tell of a change, but not of each beat."""
@@ -252,8 +272,11 @@ class Supervisor:
             self._waiting.popleft().fail(error)
 
     # --- items that are no events of one executor
+    def _give_up(self, job: PooledJob) -> None:
+        job.withdrawn = True  # from now on, not from its turn on: what is queued before that may end the job
+        self._inbox.post_call(lambda: self._withdraw(job))
+
     def _withdraw(self, job: PooledJob) -> None:
-        job.withdrawn = True
         if job in self._waiting:
             self._waiting.remove(job)
         for entry in self._entries.values():
@@ -308,6 +331,8 @@ class Supervisor:
         except TimeoutError:
             logger.error("processes are left behind", extra={"pids": [e.handle.pid for e in self._entries.values()]})
         self._ended = True
+        if self._rehearsal is not None:
+            self._rehearsal.cancel()
         self._stock.close()
         for launcher in self._launchers:
             await launcher.aclose()
@@ -328,3 +353,8 @@ class Supervisor:
 
     def _grant_permit(self, executor_id: int) -> None:
         self._entries[executor_id].handle.send(PermitGranted())
+
+
+def _died_warm(executor: m.Executor) -> bool:
+    """Whether it died without a job and unasked, whichever was seen first: the end of its channel, or its exit."""
+    return executor.warm and executor.job_id is None and not executor.unwanted and executor.end_by == 0.0

@@ -188,7 +188,7 @@ class JobRunner:
         await self._entrypoint(ctx)
 
     async def _run_starting_hook(self, ctx: JobContext) -> None:
-        if self._registry is None:
+        if self._registry is None or not self._registry.implementations("lk_agents_job_starting"):
             return
         seconds = self._limits.hook_seconds
         work = notify(self._registry, "lk_agents_job_starting", seconds=seconds, ctx=ctx)

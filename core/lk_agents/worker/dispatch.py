@@ -215,7 +215,8 @@ class Dispatcher:
         accept = AcceptArguments(
             name=arguments.name, identity=arguments.identity, metadata=arguments.metadata, attributes=attributes
         )
-        launching = self._start(self._launch(offer, accept), name=f"job_launch_{offer.job.id}")
+        told = self._outbox.put_for_session(offer.session, protocol.availability(offer.job.id, accept))
+        launching = self._start(self._launch(offer, accept, told=told), name=f"job_launch_{offer.job.id}")
         # Shielded: once the server has heard yes, a handler that is cancelled must not take the job with it.
         await asyncio.shield(launching)
 
@@ -229,9 +230,9 @@ class Dispatcher:
 
     # --- after the yes -------------------------------------------------------------------------------
 
-    async def _launch(self, offer: _Offer, accept: AcceptArguments) -> None:
+    async def _launch(self, offer: _Offer, accept: AcceptArguments, *, told: bool) -> None:
         try:
-            assignment = await self._assignment_of(offer, accept)
+            assignment = await self._assignment_of(offer, told=told)
         except BaseException:
             self._give_up(offer)
             raise
@@ -249,9 +250,9 @@ class Dispatcher:
         )
         await self.launch(spec)
 
-    async def _assignment_of(self, offer: _Offer, accept: AcceptArguments) -> agent.JobAssignment:
+    async def _assignment_of(self, offer: _Offer, *, told: bool) -> agent.JobAssignment:
         job_id = offer.job.id
-        if not self._outbox.put_for_session(offer.session, protocol.availability(job_id, accept)):
+        if not told:
             raise AssignmentTimeoutError(f"the connection was lost before job {job_id!r} was accepted")
         try:
             async with asyncio.timeout(self._limits.assignment):

@@ -200,7 +200,7 @@ class Engine:
             self._idle.clear()
         else:
             self._idle.set()
-        self.status.refresh()
+        self.status.slots_changed()
 
     def _jobs_running(self) -> bool:
         return self.admission.count(Slot.ACCEPTED) + self.admission.count(Slot.RUNNING) > 0

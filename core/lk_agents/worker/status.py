@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["UPDATE_LOAD_INTERVAL", "StatusLoop"]
 
 UPDATE_LOAD_INTERVAL: Final = 2.5
+SETTLE_SECONDS: Final = 0.1
+"""So long the mere number of jobs waits to be told: a job on its way comes first."""
 
 
 class StatusLoop:
@@ -43,6 +45,8 @@ class StatusLoop:
         self._interval = interval
         self._reading = LoadReading(0.0, "none")
         self._was_full = False
+        self._was_draining = False
+        self._later: asyncio.TimerHandle | None = None
 
     @property
     def reading(self) -> LoadReading:
@@ -51,14 +55,27 @@ class StatusLoop:
 
     async def run(self) -> NoReturn:
         """Sample at once and then again and again, until cancelled."""
-        while True:
-            self._reading = reading = await self._sample()
-            self._admission.set_load_full(reading.failing or reading.value >= self._threshold)
+        try:
+            while True:
+                self._reading = reading = await self._sample()
+                self._admission.set_load_full(reading.failing or reading.value >= self._threshold)
+                self.refresh()
+                await asyncio.sleep(self._interval)
+        finally:
+            self._forget_later()
+
+    def slots_changed(self) -> None:
+        """Tell the server at once that jobs are refused or taken again, and in a moment that there are more or less."""
+        full = self._admission.refusal() is not None
+        if full is not self._was_full or self._admission.draining is not self._was_draining:
             self.refresh()
-            await asyncio.sleep(self._interval)
+        elif self._later is None:
+            self._later = asyncio.get_running_loop().call_later(SETTLE_SECONDS, self.refresh)
 
     def refresh(self) -> None:
-        """Tell the server how things are now: after a sample, and whenever a slot or a reason to refuse changes."""
+        """Tell the server how things are now."""
+        self._forget_later()
+        self._was_draining = self._admission.draining
         refusal = self._admission.refusal()
         full = refusal is not None
         load = min(self._reading.value, 1.0) if full else reported_load(self._reading.value, self._threshold)
@@ -79,3 +96,8 @@ class StatusLoop:
                     "jobs": self._admission.occupied,
                 },
             )
+
+    def _forget_later(self) -> None:
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
