@@ -11,10 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lk_agents.foundation.clock import use_clock
 from lk_agents.foundation.errors import ConfigError
 from lk_agents.foundation.settings import Settings
 from lk_agents.hooks.records import Load
 from lk_agents.hooks.registry import PluginRegistry
+from lk_agents.testing.clock import VirtualClock
+from lk_agents.worker import machine_load
 from lk_agents.worker.load import LoadReading, LoadSampler, reported_load
 from lk_agents.worker.machine_load import MachineSampler, ShareAlarm, descriptor_share, memory_share
 
@@ -90,14 +93,42 @@ async def test_the_cpu_is_sampled_in_a_thread_and_averaged() -> None:
     assert await sampler.sample(WORKER) == LoadReading(sampler.cpu_load, "cpu")
 
 
-def test_the_average_spans_the_last_five_samples() -> None:
-    shares = iter([1.0, 0.1, 0.1, 0.1, 0.1, 0.1])
+def test_the_average_spans_the_last_two_and_a_half_seconds() -> None:
+    assert machine_load.INTERVAL_SECONDS * machine_load.AVERAGED_SAMPLES == 2.5
+    shares = iter([1.0, 0.1, 0.1])
     machine = MachineSampler(cpu=lambda: next(shares), memory=lambda: None, descriptors=lambda: None)
 
-    for _ in range(6):
+    for _ in range(3):
         machine.look()
 
     assert machine.values()["cpu"] == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    ("share", "looks"),
+    [
+        (None, 3),  # at 0, 30 and 60 s
+        (0.3, 25),  # every 2.5 s
+        (0.8, 49),  # every time
+    ],
+)
+def test_memory_is_looked_at_the_more_often_the_less_there_is_left(share: float | None, looks: int) -> None:
+    read: list[float | None] = []
+    told: list[float] = []
+    clock = VirtualClock()
+
+    def memory() -> float | None:
+        read.append(share)
+        return share
+
+    machine = MachineSampler(cpu=lambda: 0.0, memory=memory, descriptors=lambda: None, on_memory=told.append)
+    with use_clock(clock):
+        for _ in range(int(60 / machine_load.INTERVAL_SECONDS) + 1):
+            machine.look()
+            clock.advance(machine_load.INTERVAL_SECONDS)
+
+    assert len(read) == looks
+    assert told == [one for one in read if one is not None]
 
 
 async def test_load_fnc_takes_the_place_of_the_cpu_and_of_nothing_else() -> None:
@@ -307,8 +338,11 @@ def test_a_reader_that_fails_is_told_once_and_stops_no_other(caplog: pytest.LogC
         raise PermissionError("not yours")
 
     machine = MachineSampler(cpu=lambda: 0.5, memory=broken, descriptors=lambda: 0.95)
-    machine.look()
-    machine.look()
+    clock = VirtualClock()
+    with use_clock(clock):
+        for _ in range(2):
+            machine.look()
+            clock.advance(machine_load.UNLIMITED_SECONDS)
 
     assert machine.values() == {"cpu": 0.5, "memory": 0.0, "descriptors": 1.0}
     assert len(caplog.records) == 1

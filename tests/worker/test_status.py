@@ -100,3 +100,25 @@ async def test_a_taken_slot_is_told_at_once(rig: Any) -> None:
     await rig.server.until(lambda: peer.statuses[-1].job_count == 2)
 
     assert peer.full
+
+
+async def test_the_answer_to_a_job_comes_before_the_news_that_there_is_one_more(rig: Any) -> None:
+    await rig.start(devmode=True)
+    peer = rig.server.workers[0]
+    await rig.server.until(lambda: peer.statuses)
+
+    assert (await rig.server.dispatch("room")).outcome == "assigned"
+    answered_with = len(peer.statuses)
+    await rig.server.until(lambda: peer.statuses[-1].job_count == 1)
+
+    assert all(status.job_count == 0 for status in peer.statuses[:answered_with])
+
+
+async def test_that_the_last_slot_is_taken_is_told_at_once(rig: Any) -> None:
+    await rig.start(devmode=True, max_jobs=1)
+    peer = rig.server.workers[0]
+
+    assert (await rig.server.dispatch("one")).outcome == "assigned"
+
+    await rig.server.until(lambda: peer.full)
+    assert (await rig.server.dispatch("two")).outcome == "no_worker"

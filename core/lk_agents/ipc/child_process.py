@@ -22,7 +22,7 @@ from lk_agents.ipc.child import JobChild
 from lk_agents.ipc.child_logs import LogForwarding
 from lk_agents.ipc.child_signals import prepare_signals, take_signals
 from lk_agents.ipc.memory import read_small, write_small
-from lk_agents.ipc.messages import FromChild, Initialize, Phase, StartFailed, ToChild, decode_to_child
+from lk_agents.ipc.messages import FromChild, Initialize, Phase, StartFailed, StartJob, ToChild, decode_to_child
 from lk_agents.ipc.preload import import_missing
 from lk_agents.ipc.program import Program
 from lk_agents.ipc.pulse import Pulse, worker_watch
@@ -150,6 +150,7 @@ class _ChildProcess:
                 return JobChild(program, self._init, send=send, send_now=self._side.send, rehearse=rehearse_job)
             from lk_agents.ipc.inference_child import InferenceChild
 
+            self._pulse.note_busy()
             return InferenceChild(program, send=send, send_now=self._side.send)
         except BaseException as error:  # noqa: BLE001  SystemExit too: a user's module may do anything
             text = f"{type(error).__name__}: {error}"
@@ -187,6 +188,8 @@ class _ChildProcess:
         self._channel.send(message)
 
     def _receive(self, message: ToChild) -> None:
+        if isinstance(message, StartJob):
+            self._pulse.note_busy()
         if self._serving is not None:
             self._serving.receive(message)
 

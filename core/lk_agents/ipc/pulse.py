@@ -26,7 +26,9 @@ __all__ = ["ORPHAN_SECONDS", "Pulse", "PulseListener", "worker_watch"]
 
 ORPHAN_SECONDS: Final = 15.0
 """How long a job may go on after its worker is gone."""
-_PSS_EVERY_BEATS: Final = 2
+_WEIGH_EVERY_BEATS: Final = 2
+_WEIGH_IDLE_EVERY_BEATS: Final = 12
+"""Reading one's weight is what a beat costs most of, and a process that waits for a job gains none."""
 _SIGNALS: Final = tuple(s for s in (getattr(signal, name, None) for name in ("SIGTERM", "SIGUSR2")) if s is not None)
 
 
@@ -72,7 +74,8 @@ class Pulse:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._asked_at: float | None = None
         self._orphan_at: float | None = None
-        self._beats = 0
+        self._busy = False
+        self._unweighed = _WEIGH_IDLE_EVERY_BEATS
 
     def start(self) -> None:
         """Begin to beat; the first beat is sent at once."""
@@ -81,6 +84,10 @@ class Pulse:
     def watch_loop(self, loop: asyncio.AbstractEventLoop) -> None:
         """Measure from now on how late ``loop`` gets round to a callback."""
         self._loop = loop
+
+    def note_busy(self) -> None:
+        """Take note that there is work now, which may take memory."""
+        self._busy = True
 
     def exit_within(self, seconds: float, code: int) -> None:
         """End the process with ``code`` after ``seconds``, whatever its other threads do."""
@@ -101,8 +108,11 @@ class Pulse:
     def beat(self) -> None:
         """Send one beat, now."""
         times = os.times()
-        self._beats += 1
-        weigh = self._loop is not None and self._beats % _PSS_EVERY_BEATS == 1
+        self._unweighed += 1
+        every = _WEIGH_EVERY_BEATS if self._busy else _WEIGH_IDLE_EVERY_BEATS
+        weigh = self._loop is not None and self._unweighed >= every
+        if weigh:
+            self._unweighed = 0
         self._side.send(
             Beat(
                 cpu_seconds=times.user + times.system,

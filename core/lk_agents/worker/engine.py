@@ -17,6 +17,7 @@ from lk_agents.worker.connection import Connection, ConnectionLimits, Link
 from lk_agents.worker.dispatch import Dispatcher, DispatchLimits
 from lk_agents.worker.health import HealthServer, HealthState
 from lk_agents.worker.load import LoadSampler
+from lk_agents.worker.machine_load import MachineSampler
 from lk_agents.worker.memory_guard import MemoryGuard
 from lk_agents.worker.options import default_load_fnc
 from lk_agents.worker.outbox import Outbox
@@ -82,7 +83,12 @@ class Engine:
         self.pool = pool_factory(pool_config(config), self.reports)
         self.dispatcher = self._make_dispatcher()
         load_fnc = config.options.load_fnc
-        self.sampler = LoadSampler(plugins.registry, load_fnc=None if load_fnc is default_load_fnc else load_fnc)
+        self.memory_guard = MemoryGuard(self.pool.relieve_memory)
+        self.sampler = LoadSampler(
+            plugins.registry,
+            load_fnc=None if load_fnc is default_load_fnc else load_fnc,
+            machine=MachineSampler(on_memory=self.memory_guard.looked),
+        )
         self.status = StatusLoop(
             self.admission,
             self.outbox,
@@ -105,7 +111,6 @@ class Engine:
             jobs_running=self._jobs_running,
             limits=limits.connection,
         )
-        self.memory_guard = MemoryGuard(self.pool.relieve_memory)
         self.health = HealthServer(config.host, config.port, self._health)
         self.serving: asyncio.Task[None] | None = None
         self._closing = AsyncExitStack()
@@ -189,7 +194,6 @@ class Engine:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self.connection.run(), name="worker_connection")
                 group.create_task(self.status.run(), name="worker_status")
-                group.create_task(self.memory_guard.run(), name="worker_memory_guard")
         except ExceptionGroup as errors:
             failure = errors.exceptions[0]
             logger.error("the worker cannot go on", extra={"cause": str(failure)})

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import itertools
 import math
+import os
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from lk_agents.foundation.clock import monotonic
 from lk_agents.foundation.log import logger
 from lk_agents.utils.hw import cgroup_memory, counter_monitor
 from lk_agents.utils.misc import MovingAverage
 
 __all__ = ["MachineSampler", "ShareAlarm", "descriptor_share", "memory_share"]
 
-INTERVAL_SECONDS: Final = 0.5
-AVERAGED_SAMPLES: Final = 5
+INTERVAL_SECONDS: Final = 1.25
+AVERAGED_SAMPLES: Final = 2
+"""2.5 s together; the counters add up all the time, so more looks would tell the same mean."""
 THREAD_NAME: Final = "lk_agents_machine_load"
 END_SECONDS: Final = 0.2
-SHORTAGES_EVERY_LOOKS: Final = 5
+SHORTAGES_SECONDS: Final = 2.5
+UNLIMITED_SECONDS: Final = 30.0
+CALM_SHARE: Final = 0.7
 FULL_SHARE: Final = 0.90
 RELIEVED_SHARE: Final = 0.85
 DESCRIPTOR_FOLDER: Final = Path("proc/self/fd")
@@ -42,13 +46,15 @@ class ShareAlarm:
 
 
 class MachineSampler:
-    """Looks at the machine twice a second, in a daemon thread of its own so that nothing blocks the event loop.
+    """Looks at the machine now and then, in a daemon thread of its own so that nothing blocks the event loop.
 
+    Memory of which much is used is looked at more often; memory without a limit rarely, in case it is given one.
     Reading :meth:`values` is safe from any thread.
 
     :param cpu: returns the CPU's share since its last call, or None for no figure.
     :param memory: returns the used share of the memory limit, or None for no limit.
     :param descriptors: the same of the limit of open files.
+    :param on_memory: told each used share of the memory limit, in the thread.
     """
 
     def __init__(
@@ -57,10 +63,14 @@ class MachineSampler:
         cpu: Callable[[], float | None] | None = None,
         memory: Callable[[], float | None] | None = None,
         descriptors: Callable[[], float | None] | None = None,
+        on_memory: Callable[[float], None] | None = None,
     ) -> None:
         self._cpu = cpu
         self._memory = memory or memory_share
         self._descriptors = descriptors or descriptor_share
+        self._on_memory = on_memory
+        self._memory_due = 0.0
+        self._descriptors_due = 0.0
         self._cpu_average = MovingAverage(AVERAGED_SAMPLES)
         self._memory_alarm = ShareAlarm()
         self._descriptor_alarm = ShareAlarm()
@@ -85,24 +95,33 @@ class MachineSampler:
         """Return ``cpu`` (mean of the last 2.5 s, 0 before the first sample), ``memory``, ``descriptors``; in 0..1."""
         return dict(self._values)
 
-    def look(self, *, shortages: bool = True) -> None:
-        """Take one look; called in the thread, and by tests without one.
-
-        :param shortages: False looks at the CPU alone: what can run short is dearer to read, and changes less.
-        """
+    def look(self) -> None:
+        """Take one look at what is due; called in the thread, and by tests without one."""
         if (share := self._read("cpu", self._read_cpu)) is not None:
             self._cpu_average.add_sample(min(max(share, 0.0), 1.0))
         values = {**self._values, "cpu": self._cpu_average.get_avg()}
-        if shortages:
-            values["memory"] = self._memory_alarm.update(self._read("memory", self._memory))
+        now = monotonic()
+        if now >= self._memory_due:
+            values["memory"] = self._memory_alarm.update(self._look_at_memory(now))
+        if now >= self._descriptors_due:
+            self._descriptors_due = now + SHORTAGES_SECONDS
             values["descriptors"] = self._descriptor_alarm.update(self._read("descriptors", self._descriptors))
         self._values = values
 
     def _run(self) -> None:
-        for number in itertools.count():
-            self.look(shortages=number % SHORTAGES_EVERY_LOOKS == 0)
-            if self._stop.wait(INTERVAL_SECONDS):
-                return
+        self.look()
+        while not self._stop.wait(INTERVAL_SECONDS):
+            self.look()
+
+    def _look_at_memory(self, now: float) -> float | None:
+        share = self._read("memory", self._memory)
+        if share is None:
+            self._memory_due = now + UNLIMITED_SECONDS
+            return None
+        self._memory_due = now + (SHORTAGES_SECONDS if share < CALM_SHARE else 0.0)
+        if self._on_memory is not None:
+            self._on_memory(share)
+        return share
 
     def _read_cpu(self) -> float | None:
         if self._cpu is None:
@@ -137,4 +156,4 @@ def descriptor_share(root: Path = Path("/")) -> float | None:
     import resource  # not on every platform, but wherever there is the folder
 
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return None if soft == resource.RLIM_INFINITY else sum(1 for _ in folder.iterdir()) / soft
+    return None if soft == resource.RLIM_INFINITY else len(os.listdir(folder)) / soft  # noqa: PTH208  dearer
