@@ -22,6 +22,7 @@ class Framework:
     :param program: the agent written for it.
     :param install: arguments of ``uv pip install`` that make its environment.
     :param inputs: files whose change makes the environment outdated.
+    :param interpreter: a Python that has it installed already; None for the one of an environment of its own.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Framework:
     program: Path
     install: Sequence[str]
     inputs: Sequence[Path]
+    interpreter: Path | None = None
 
     @property
     def folder(self) -> Path:
@@ -38,7 +40,7 @@ class Framework:
     @property
     def python(self) -> Path:
         """The interpreter of its environment."""
-        return self.folder / "bin" / "python"
+        return self.interpreter or self.folder / "bin" / "python"
 
 
 def _peer(version: str, program: str) -> Framework:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from benchmarks.failure import MeasurementError
+from benchmarks.waiting import comes_true
 
 __all__ = ["Entry", "Journal"]
-
-LOOK_SECONDS: Final = 0.02
-"""Between two looks. The agents' own clocks are what counts, so this is nobody's latency."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +48,8 @@ class Journal:
 
         :raises MeasurementError: it is still false after ``seconds``.
         """
-        try:
-            async with asyncio.timeout(seconds):
-                while not condition():  # noqa: ASYNC110  other processes append to a file, which tells nobody
-                    await asyncio.sleep(LOOK_SECONDS)
-        except TimeoutError:
-            raise MeasurementError(f"not reached in {seconds:g} s: {what}; noted: {self._summary()}") from None
+        if not await comes_true(condition, seconds):
+            raise MeasurementError(f"not reached in {seconds:g} s: {what}; noted: {self._summary()}")
 
     def _take(self) -> None:
         with self.path.open("rb") as file:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from benchmarks.frameworks import Framework
 from benchmarks.ground import Ground
+from benchmarks.verdict import Verdict
 
 __all__ = ["FULL", "QUICK", "Effort", "Measure", "Question", "Setting"]
 
@@ -48,11 +49,15 @@ class Measure:
 
 @dataclass(frozen=True)
 class Setting:
-    """Who is measured, where, and how thoroughly."""
+    """Who is measured, where, and how thoroughly.
+
+    :param verdicts: takes what is found beside the figures.
+    """
 
     framework: Framework
     ground: Ground
     effort: Effort
+    verdicts: list[Verdict] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Final
 from benchmarks.figures import Spread, factor, keeps, written
 from benchmarks.question import Measure
 from benchmarks.results import Results
+from benchmarks.verdict import Verdict
 
 __all__ = ["Circumstances", "markdown"]
 
@@ -50,6 +51,7 @@ def markdown(
         "\n".join(_table(measures, frameworks, results, about.runs)),
         _LEGEND,
         f"![The figures as bars]({plot})",
+        *_faults(frameworks, results),
         *_failures(results),
         "## On what",
         "\n".join(_circumstances(about)),
@@ -99,6 +101,34 @@ def _times(theirs: Spread | None, ours: Spread | None) -> str:
     return "" if times is None else f"{written(times)}{TIMES}"
 
 
+def _faults(frameworks: Sequence[str], results: Results) -> list[str]:
+    """Return the table of what became of each fault under each framework, if any was tried."""
+    faults = list(dict.fromkeys(fault for fault, _ in results.verdicts))
+    if not faults:
+        return []
+    rows = [_row(["what is done, and wanted then", *frameworks]), _row(["---"] * (len(frameworks) + 1))]
+    rows += [_row([fault, *[_seen(results.of(fault, name)) for name in frameworks]]) for fault in faults]
+    held = [sum(_always_held(results.of(fault, name)) for fault in faults) for name in frameworks]
+    rows.append(_row(["**held in every run**", *[f"**{count}** of {len(faults)}" for count in held]]))
+    return ["## The faults", "\n".join(rows)]
+
+
+def _always_held(verdicts: Sequence[Verdict]) -> bool:
+    return bool(verdicts) and all(verdict.held for verdict in verdicts)
+
+
+def _seen(verdicts: Sequence[Verdict]) -> str:
+    """Return one cell: held, or what was seen instead, each thing once."""
+    others = [verdict.seen for verdict in verdicts if not verdict.held]
+    if not verdicts:
+        return "not tried"
+    if not others:
+        return "held"
+    told = "; ".join(dict.fromkeys(others)).replace("|", r"\|").replace("\n", " ")
+    held = len(verdicts) - len(others)
+    return f"held in {held} of {len(verdicts)} runs; else: {told}" if held else f"**no:** {told}"
+
+
 def _failures(results: Results) -> list[str]:
     if not results.failures:
         return []
@@ -143,4 +173,10 @@ _HOW = """\
 - A dispatch is counted from the moment at which the burst begins, with rooms that are there; a job is lost if it has
   not joined its room after 60 s, and its times are then in no percentile. Jobs of the fork and latency figures join no
   room.
-- CPU time is the kernel's clock of each process, exact to the nanosecond, over 25 s."""
+- CPU time is the kernel's clock of each process, exact to the nanosecond, over 25 s.
+- Each fault has a worker of its own, with three warm processes unless it says otherwise, and a shutdown limit of 5 s by
+  the framework's own option. It is provoked and judged from outside: by the processes that are there, by what the job
+  wrote down, and by the status that the server logged. What has no limit of its own is waited for 20 s. The server
+  that goes away is another one.
+- The older frameworks try to reconnect 0, 2 and 6 s after they lost the server: when it is gone for 3 s, some
+  milliseconds decide whether their next job comes within 3 s of its return."""

@@ -1,12 +1,13 @@
-"""What was measured so far: values by measure and framework, and what could not be measured."""
+"""What was measured so far: values by measure and framework, verdicts, and what could not be measured."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.figures import Spread
+from benchmarks.verdict import Verdict
 
 __all__ = ["Results"]
 
@@ -17,11 +18,21 @@ class Results:
 
     values: dict[tuple[str, str], list[float]] = field(default_factory=lambda: defaultdict(list))
     failures: list[str] = field(default_factory=list)
+    verdicts: dict[tuple[str, str], list[Verdict]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, framework: str, answer: Mapping[str, float]) -> None:
         """Add one run's answer to a question."""
         for key, value in answer.items():
             self.values[key, framework].append(value)
+
+    def judge(self, framework: str, verdicts: Iterable[Verdict]) -> None:
+        """Add one run's verdicts."""
+        for verdict in verdicts:
+            self.verdicts[verdict.fault, framework].append(verdict)
+
+    def of(self, fault: str, framework: str) -> Sequence[Verdict]:
+        """Return the verdicts of all runs in which the framework met that fault."""
+        return self.verdicts.get((fault, framework), ())
 
     def spread(self, key: str, framework: str) -> Spread | None:
         """Return what the runs gave, or None if none gave anything."""

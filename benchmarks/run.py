@@ -55,6 +55,8 @@ async def _ask(question: Question, setting: Setting, results: Results, run: int)
         results.failures.append(f"run {run}, {question.name}, {error}")
         print(f"  {name:24} FAILED: {error}", flush=True)
         return
+    finally:
+        results.judge(name, setting.verdicts)
     results.add(name, answer)
     told = "; ".join(f"{one.key} {written(answer[one.key])} {one.unit}".rstrip() for one in question.measures)
     print(f"  {name:24} {told}   [{time.monotonic() - began:.0f} s]", flush=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -17,6 +18,7 @@ from benchmarks.frameworks import ROOT, Framework
 from benchmarks.ground import Ground
 from benchmarks.journal import Journal
 from benchmarks.processes import Family, is_alive
+from benchmarks.verdict import NotHeldError
 from lk_agents.foundation.ids import short_id
 
 __all__ = ["WARM", "BenchWorker"]
@@ -46,28 +48,39 @@ class BenchWorker:
     @classmethod
     @contextlib.asynccontextmanager
     async def running(
-        cls, framework: Framework, ground: Ground, *, warm: int = WARM, spy: bool = False, own_load: bool = False
+        cls,
+        framework: Framework,
+        ground: Ground,
+        *,
+        warm: int = WARM,
+        spy: bool = False,
+        own_load: bool = False,
+        shutdown_seconds: float = 0.0,
     ) -> AsyncIterator[Self]:
         """Start a worker, and yield at once; leaving the block kills it and all that is its own.
 
         :param warm: how many processes it keeps warm.
         :param spy: note when the server asks, and when processes are asked for and ready.
         :param own_load: let it measure its load as it does by default.
+        :param shutdown_seconds: how long a job may take to end; 0 for the framework's default.
         """
         agent = short_id("agent-")
+        switches = {"LK_BENCH_WARM": str(warm), "LK_BENCH_SHUTDOWN": f"{shutdown_seconds:g}"}
+        switches |= {"LK_BENCH_SPY": "1"} if spy else {}
+        switches |= {"LK_BENCH_OWN_LOAD": "1"} if own_load else {}
         with tempfile.TemporaryDirectory(prefix="lk-bench-") as folder:
             log, journal = Path(folder, "log"), Journal(Path(folder, "journal"))
-            environment = _environment(ground, agent, journal, warm, spy=spy, own_load=own_load)
+            environment = _environment(ground, agent, journal) | switches
             started = time.monotonic()
             process = await _spawn(framework, log, environment)
             worker = cls(ground, agent, journal, process, started)
             try:
                 yield worker
             except MeasurementError as error:
-                lines = _last_lines(log)
-                raise MeasurementError(
-                    "\n    ".join([f"{framework.name}: {error}; its last lines:", *lines])
-                ) from error
+                raise MeasurementError(f"{framework.name}: {error}; {_last_lines(log)}") from error
+            except NotHeldError as error:
+                error.add_note(_last_lines(log))
+                raise
             finally:
                 await asyncio.to_thread(worker.family.kill)
                 await process.wait()
@@ -116,6 +129,18 @@ class BenchWorker:
         )
         return self.journal.of(event, room=room)[0].pid
 
+    def send(self, number: signal.Signals) -> None:
+        """Send the worker's own process a signal."""
+        self._process.send_signal(number)
+
+    async def exit_status(self, seconds: float) -> int | None:
+        """Wait until the worker's own process has ended, and return its status; None if it has not in ``seconds``."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._process.wait()
+        except TimeoutError:
+            return self._process.returncode
+
     def _check_running(self) -> None:
         if self._process.returncode is not None:
             raise MeasurementError(f"the worker ended with status {self._process.returncode}")
@@ -137,24 +162,19 @@ async def _spawn(framework: Framework, log: Path, environment: dict[str, str]) -
         os.close(output)
 
 
-def _last_lines(log: Path) -> list[str]:
-    return log.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES:]
+def _last_lines(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LAST_LINES:]
+    return "\n    ".join(["its last lines:", *lines])
 
 
-def _environment(
-    ground: Ground, agent: str, journal: Journal, warm: int, *, spy: bool, own_load: bool
-) -> dict[str, str]:
+def _environment(ground: Ground, agent: str, journal: Journal) -> dict[str, str]:
     """Return the environment of a worker: ours, without what would change how frameworks behave."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("LIVEKIT_", "LK_", "PYTHON"))}
     kept.pop("VIRTUAL_ENV", None)
-    switches = {"LK_BENCH_SPY": "1"} if spy else {}
-    switches |= {"LK_BENCH_OWN_LOAD": "1"} if own_load else {}
     return {
         **kept,
         **ground.server.env(),
-        **switches,
         "PYTHONPATH": str(ROOT),
         "LK_BENCH_AGENT": agent,
         "LK_BENCH_JOURNAL": str(journal.path),
-        "LK_BENCH_WARM": str(warm),
     }

@@ -21,7 +21,8 @@ async def consider(request: JobRequest) -> None:
 # Without a threshold: with one it counts each accepted job that has not begun as a third of its capacity, and a burst
 # would be refused for that.
 LOAD: dict[str, Any] = {} if work.OWN_LOAD else {"load_fnc": work.no_load, "load_threshold": math.inf}
-server = AgentServer(num_idle_processes=work.WARM, setup_fnc=prewarm, host="127.0.0.1", port=0, **LOAD)
+LIMITS: dict[str, Any] = {"shutdown_process_timeout": work.SHUTDOWN_SECONDS} if work.SHUTDOWN_SECONDS else {}
+server = AgentServer(num_idle_processes=work.WARM, setup_fnc=prewarm, host="127.0.0.1", port=0, **LOAD, **LIMITS)
 
 
 @server.rtc_session(agent_name=work.AGENT_NAME, on_request=consider)  # type: ignore[untyped-decorator]

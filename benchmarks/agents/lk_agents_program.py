@@ -36,4 +36,6 @@ if __name__ == "__main__":
     )
     if not work.OWN_LOAD:
         options.load_fnc, options.load_threshold = work.no_load, math.inf
+    if work.SHUTDOWN_SECONDS:
+        options.shutdown_process_timeout = work.SHUTDOWN_SECONDS
     cli.run_app(options)

@@ -39,7 +39,7 @@ def install() -> None:
         return build(config, _Watch(listener), **options)
 
     def noting(dispatcher: Any, request: Any, session: int) -> None:
-        work.note("offered", job=request.job.id)
+        work.note_later("offered", job=request.job.id)
         offered(dispatcher, request, session)
 
     ipc.build_pool = watched

@@ -24,7 +24,7 @@ def install(worker_class: Any) -> None:
         emit(pool, event, *values)
 
     def handling(worker: Any, message: Any) -> Any:
-        work.note("offered", job=message.job.id)
+        work.note_later("offered", job=message.job.id)
         return handle(worker, message)
 
     ProcPool.emit = emitting

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from benchmarks.question import Question
-from benchmarks.questions import burst, cold_memory, fork, idle_cpu, job_memory, latency, start, warm_memory
+from benchmarks.questions import burst, cold_memory, faults, fork, idle_cpu, job_memory, latency, start, warm_memory
 
 __all__ = ["QUESTIONS"]
 
@@ -18,4 +18,5 @@ QUESTIONS: Final[tuple[Question, ...]] = (
     latency.QUESTION,
     burst.QUESTION,
     idle_cpu.QUESTION,
+    faults.QUESTION,
 )

@@ -12,6 +12,9 @@ from benchmarks.failure import MeasurementError
 from benchmarks.question import Measure, Question, Setting
 from benchmarks.worker import BenchWorker
 
+NOTED_SECONDS = 5.0
+"""The spies write what they note a moment later."""
+
 
 async def measure(setting: Setting) -> dict[str, float]:
     async with BenchWorker.running(setting.framework, setting.ground, spy=True) as worker:
@@ -20,6 +23,10 @@ async def measure(setting: Setting) -> dict[str, float]:
             warm = await worker.wait_warm()
             if (pid := await worker.run_job(room)) not in warm:
                 raise MeasurementError(f"the job ran in process {pid}, which was not warm")
+        jobs = len(worker.journal.of("entered"))
+        await worker.journal.until(
+            lambda: len(worker.journal.of("offered")) >= jobs, what="the offers of all jobs", seconds=NOTED_SECONDS
+        )
         offered = {entry.fields["job"]: entry.at for entry in worker.journal.of("offered")}
         times = [entry.at - offered[entry.fields["job"]] for entry in worker.journal.of("entered")]
         return {"latency": statistics.median(times) * 1000}

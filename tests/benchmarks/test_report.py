@@ -8,6 +8,7 @@ from benchmarks.question import Measure
 from benchmarks.questions import QUESTIONS
 from benchmarks.report import Circumstances, markdown
 from benchmarks.results import Results
+from benchmarks.verdict import Verdict
 
 OURS, OLD, NEW = NAMES = ("lk-agents", "livekit-agents 0.12.21", "livekit-agents 1.8.9")
 MEMORY = Measure("memory", "memory of a <process>", "MB", 3.5)
@@ -99,6 +100,33 @@ def test_what_failed_is_told(results: Results) -> None:
     results.failures.append("run 2, a burst, nobody came")
 
     assert "run 2, a burst, nobody came" in report(results)
+
+
+def test_each_fault_has_a_row_with_what_was_seen_of_each_framework(results: Results) -> None:
+    results.judge(OURS, [Verdict("killed"), Verdict("raised")])
+    results.judge(OLD, [Verdict("killed", "0 of 1 ran"), Verdict("raised", "it noted 'a|b'\nand more")])
+    text = report(results)
+
+    assert row(text, "killed") == ["killed", "held", "**no:** 0 of 1 ran", "not tried"]
+    assert "| raised | held | **no:** it noted 'a\\|b' and more | not tried |" in text
+    assert row(text, "**held in every run**")[1:] == ["**2** of 2", "**0** of 2", "**0** of 2"]
+
+
+def test_a_fault_that_is_not_held_in_every_run_does_not_count_as_held(results: Results) -> None:
+    for seen in ("", "3.01 s", "3.03 s", "3.01 s"):
+        results.judge(OLD, [Verdict("the server gone", seen)])
+    text = report(results)
+
+    assert row(text, "the server gone")[2] == "held in 1 of 4 runs; else: 3.01 s; 3.03 s"
+    assert row(text, "**held in every run**")[2] == "**0** of 1"
+
+
+def test_there_is_a_table_of_faults_only_where_some_were_tried(results: Results) -> None:
+    assert "## The faults" not in report(results)
+
+    results.judge(NEW, [Verdict("killed")])
+
+    assert "## The faults" in report(results)
 
 
 def test_the_picture_has_a_bar_for_every_figure_that_was_measured(results: Results) -> None:
