@@ -7,7 +7,7 @@ an agent after a silence.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -55,8 +55,9 @@ class DispatchLimits:
 class _Offer:
     """One question of the server, from asking to the hand-over."""
 
-    def __init__(self, job: agent.Job, session: int, *, deadline: float) -> None:
+    def __init__(self, job: agent.Job, session: int, *, deadline: float, log_fields: Mapping[str, object]) -> None:
         self.job = job
+        self.log_fields = log_fields
         self.session = session
         self.deadline = deadline
         self.offered_at = wall_seconds()
@@ -114,10 +115,10 @@ class Dispatcher:
             logger.info("a job is refused", extra=fields | {"reason": reason})
             self._outbox.put_for_session(session, protocol.availability(job.id, None))
             return
-        logger.info("a job is offered", extra=fields)
+        logger.debug("a job is offered", extra=fields)
         loop = asyncio.get_running_loop()
         seconds = self._config.options.request_timeout
-        offer = self._offers[job.id] = _Offer(job, session, deadline=loop.time() + seconds)
+        offer = self._offers[job.id] = _Offer(job, session, deadline=loop.time() + seconds, log_fields=fields)
         offer.timer = loop.call_at(offer.deadline, self._deadline_passed, offer)
         offer.asking = self._start(self._ask(offer), name=f"job_request_{job.id}")
 
@@ -180,7 +181,7 @@ class Dispatcher:
     # --- answering -----------------------------------------------------------------------------------
 
     def _refuse(self, offer: _Offer, reason: str) -> None:
-        logger.info("a job is refused", extra={"job_id": offer.job.id, "reason": reason})
+        logger.info("a job is refused", extra={**offer.log_fields, "reason": reason})
         self._resolve(offer, "rejected")
         self._forget(offer)
         self._outbox.put_for_session(offer.session, protocol.availability(offer.job.id, None))
@@ -231,6 +232,7 @@ class Dispatcher:
     # --- after the yes -------------------------------------------------------------------------------
 
     async def _launch(self, offer: _Offer, accept: AcceptArguments, *, told: bool) -> None:
+        logger.info("a job is accepted", extra=offer.log_fields)  # only now, when the answer is on its way
         try:
             assignment = await self._assignment_of(offer, told=told)
         except BaseException:
