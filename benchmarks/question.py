@@ -39,12 +39,14 @@ class Measure:
 
     :param key: its name in the results.
     :param wanted: what lk-agents promises at most; None for a figure that only explains another one.
+    :param once: measured in the first run only: it takes minutes, and is no time or size that varies.
     """
 
     key: str
     title: str
     unit: str
     wanted: float | None = None
+    once: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,3 +69,7 @@ class Question:
     name: str
     measures: Sequence[Measure]
     measure: Callable[[Setting], Awaitable[Mapping[str, float]]]
+
+    def is_for(self, run: int) -> bool:
+        """Return whether it is asked in that run, counted from 1."""
+        return run == 1 or not all(measure.once for measure in self.measures)

@@ -29,6 +29,8 @@ async def measure_all(
             await _rehearse(framework, ground)
         for run in range(1, runs + 1):
             for question in questions:
+                if not question.is_for(run):
+                    continue
                 print(f"run {run} of {runs}: {question.name}", flush=True)
                 for framework in frameworks:
                     await _ask(question, Setting(framework, ground, effort), results, run)

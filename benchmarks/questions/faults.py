@@ -26,4 +26,6 @@ async def measure(setting: Setting) -> dict[str, float]:
     return {"faults": sum(not verdict.held for verdict in setting.verdicts)}
 
 
-QUESTION = Question(f"{len(FAULTS)} faults", (Measure("faults", f"faults not held, of {len(FAULTS)}", "", 0),), measure)
+QUESTION = Question(
+    f"{len(FAULTS)} faults", (Measure("faults", f"faults not held, of {len(FAULTS)}", "", 0, once=True),), measure
+)

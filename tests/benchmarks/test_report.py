@@ -1,10 +1,11 @@
 """What the report and its picture say of given results."""
 
+from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
 import pytest
 from benchmarks.plot import svg
-from benchmarks.question import Measure
+from benchmarks.question import Measure, Question, Setting
 from benchmarks.questions import QUESTIONS
 from benchmarks.report import Circumstances, markdown
 from benchmarks.results import Results
@@ -27,7 +28,7 @@ def results() -> Results:
     return results
 
 
-def report(results: Results, *, quick: bool = False) -> str:
+def report(results: Results, *, quick: bool = False, measures: Sequence[Measure] = MEASURES) -> str:
     versions = {
         OURS: {"python": "3.11.7", "lk-agents": "0.1.0", "livekit": "1.2.1"},
         OLD: {"python": "3.11.7", "livekit-agents": "0.12.21", "livekit": "1.1.10"},
@@ -42,7 +43,7 @@ def report(results: Results, *, quick: bool = False) -> str:
         versions=versions,
         quick=quick,
     )
-    return markdown(MEASURES, NAMES, results, about, plot="report.svg")
+    return markdown(measures, NAMES, results, about, plot="report.svg")
 
 
 def row(text: str, title: str) -> list[str]:
@@ -152,3 +153,16 @@ def test_every_figure_has_one_name() -> None:
     keys = [measure.key for question in QUESTIONS for measure in question.measures]
 
     assert len(keys) == len(set(keys))
+
+
+async def nobody(_: Setting) -> dict[str, float]:
+    return {}
+
+
+def test_what_takes_minutes_is_asked_in_the_first_run_only_and_told_without_a_spread(results: Results) -> None:
+    faults = Measure("faults", "faults not held", "", 0, once=True)
+    results.add(OURS, {"faults": 0})
+
+    assert [Question("x", (faults,), nobody).is_for(run) for run in (1, 2)] == [True, False]
+    assert [Question("x", (faults, MEMORY), nobody).is_for(run) for run in (1, 2)] == [True, True]
+    assert row(report(results, measures=(faults,)), faults.title)[2] == "**0** \N{CHECK MARK}"
