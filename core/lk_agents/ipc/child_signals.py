@@ -16,11 +16,15 @@ __all__ = ["prepare_signals", "take_signals"]
 
 _prepared = False
 """Whether this process, or the one it was forked from, has been prepared."""
+_taken = False
+"""Whether this process, or the one it was forked from, has taken its signals."""
 TAKEN: Final = (signal.SIGTERM, *(s for s in (getattr(signal, "SIGUSR2", None),) if s is not None))
 
 
 def take_signals() -> None:
     """Arrange the signals of this process; before it starts any thread, and after :func:`prepare_signals`."""
+    global _taken
+    _taken = True
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if not hasattr(signal, "sigtimedwait"):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -48,8 +52,8 @@ def _unheeded(_number: int, _frame: object) -> None:
 
 
 def _give_back() -> None:
-    """In a fork of a child; in a child of the zygote it changes nothing that is not set anew there."""
-    if signal.getsignal(signal.SIGTERM) is _unheeded:
+    """In a fork of a child. In a child of the zygote, which has taken none, there is nothing to give back."""
+    if _taken and signal.getsignal(signal.SIGTERM) is _unheeded:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, TAKEN)
 

@@ -6,12 +6,15 @@ elsewhere there is none.
 
 from __future__ import annotations
 
+import ctypes
 import os
+from pathlib import Path
 from typing import Final
 
-__all__ = ["own_pss_kb", "private_kb", "pss_kb", "read_small", "write_small"]
+__all__ = ["own_pss_kb", "private_kb", "pss_kb", "read_small", "release_unwritable", "write_small"]
 
 _SMALL_BYTES: Final = 4096
+_MADV_DONTNEED: Final = 4
 
 
 def pss_kb(pid: int | str) -> int:
@@ -33,6 +36,18 @@ def _rollup(pid: int | str, keys: tuple[bytes, ...]) -> int:
     lines = read_small(f"/proc/{pid}/smaps_rollup").split(b"\n")
     found = [int(line.split()[1]) for line in lines if line.startswith(keys)]
     return sum(found) if found else -1
+
+
+def release_unwritable(path: str) -> None:
+    """Let go of the pages of a mapped library that were needed to load it: symbols, relocations, constructors.
+
+    Nobody can write to them, so whoever needs one again gets it from the kernel's cache of the file.
+    """
+    for line in Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines():
+        area, permissions, offset, *_, name = line.split(maxsplit=5)
+        if name == path and (permissions == "r-xp" or (permissions == "r--p" and int(offset, 16) == 0)):
+            start, end = (int(address, 16) for address in area.split("-"))
+            ctypes.CDLL(None).madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), _MADV_DONTNEED)
 
 
 def read_small(path: str) -> bytes:

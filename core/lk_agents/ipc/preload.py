@@ -19,6 +19,7 @@ from typing import Final
 from lk_agents.foundation.errors import ConfigError
 from lk_agents.foundation.log import logger
 from lk_agents.hooks.invoke import collect
+from lk_agents.ipc.memory import release_unwritable
 from lk_agents.ipc.program import Program
 
 __all__ = [
@@ -81,6 +82,7 @@ def preload(program: Program, *, without: Iterable[str] = ()) -> Preloaded:
     for module in dict.fromkeys((*BASE_MODULES, *report.modules)):
         if module not in left_out and module not in sys.modules:
             _import_watched(module, report)
+    _map_media_library()
     before = open_things()
     collect(program.registry, WEIGHTS_HOOK)
     refuse_new(WEIGHTS_HOOK, before)
@@ -140,6 +142,19 @@ def open_things() -> tuple[frozenset[threading.Thread], frozenset[str]]:
 
 def _native_threads() -> int:
     return sum(1 for _ in Path("/proc/self/task").iterdir())
+
+
+def _map_media_library() -> None:
+    """Have the media SDK's native library mapped and relocated once, for all: 0.8 MB and 8 ms of every job.
+
+    Mapping it starts no thread and opens nothing (a test looks); it is first called in a child.
+    """
+    try:
+        from livekit.rtc._ffi_client import get_ffi_lib
+
+        release_unwritable(get_ffi_lib()._name)  # noqa: SLF001  ctypes' own name for the path
+    except Exception as error:  # noqa: BLE001  whatever it is, a job that needs the library is told
+        logger.debug("the media library is not mapped before the fork", extra={"error": str(error)})
 
 
 def require_unused_media_sdk() -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import socket
 import threading
 from contextlib import suppress
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING
 from lk_agents.foundation.errors import ProtocolError
 from lk_agents.hooks.registry import PluginRegistry
 from lk_agents.ipc.channel import SideWriter, StreamChannel
-from lk_agents.ipc.child import JobChild
+from lk_agents.ipc.child import ChildHost, JobChild
 from lk_agents.ipc.child_logs import SideHandler, in_silence
 from lk_agents.ipc.messages import (
     EndReported,
@@ -35,6 +36,8 @@ from lk_agents.ipc.messages import (
 )
 from lk_agents.ipc.program import Program
 from lk_agents.ipc.pulse import Pulse
+from lk_agents.job.process import JobProcess
+from lk_agents.job.runner import JobRunner
 from lk_agents.job.spec import AcceptArguments, JobSpec
 
 if TYPE_CHECKING:
@@ -51,13 +54,14 @@ LOOP_ROUNDS = 30
 def rehearse(program: Program) -> None:
     """Go through the start of a child, its first beats and its end, without the user's functions."""
     program.has_plugins  # noqa: B018  remembered from now on
-    quiet = _quiet()
+    quiet = Program(entrypoint=_entrypoint, prewarm=None, registry=PluginRegistry())
     disabled = logging.root.manager.disable
     try:
         for round_number in range(ROUNDS):
             ours, theirs = socket.socketpair()
             side_ours, side_theirs = socket.socketpair()
             with ours, theirs, side_ours, side_theirs:
+                _one_fork()
                 logging.disable(disabled)
                 _one_line(SideWriter(side_theirs))
                 logging.disable(logging.CRITICAL)
@@ -67,17 +71,22 @@ def rehearse(program: Program) -> None:
 
 
 async def rehearse_job(init: Initialize) -> None:
-    """Go through a job in a warm process, so that the pages that a job writes to are its own already when one comes.
+    """Go through a job's start in a warm process, so that the pages that it writes to are its own when a job comes.
 
-    These copies are what a job's start takes longest with: 1 MB of them. So only the process that gets the next job
-    does this, and the others stay as light as they are.
+    These copies are what a start takes longest with: 1 MB of them. So only the process that gets the next job does
+    this, and the others stay as light as they are.
     """
+    start = decode_to_child(encode(StartJob(spec=_spec())))
+    assert isinstance(start, StartJob)
     with in_silence():
-        await _one_job(JobChild(_quiet(), init, send=_encoded, send_now=_encoded))
-
-
-def _quiet() -> Program:
-    return Program(entrypoint=_entrypoint, prewarm=None, registry=PluginRegistry())
+        runner = JobRunner(
+            start.spec,
+            process=JobProcess(),
+            entrypoint=_entrypoint,
+            host=ChildHost(_encoded),
+            shutdown_seconds=init.shutdown_seconds,
+        )
+        await runner.rehearse()
 
 
 def _one_life(program: Program, number: int, channel: socket.socket, side_socket: socket.socket) -> None:
@@ -96,6 +105,17 @@ def _one_life(program: Program, number: int, channel: socket.socket, side_socket
         loop.run_until_complete(_serve(program, init, pulse, side, channel))
     finally:
         loop.close()
+
+
+def _one_fork() -> None:
+    """Do what Python does in a forked process, and what a child does first: here it changes nothing."""
+    for module, name in ((threading, "_after_fork"), (logging, "_after_at_fork_child_reinit_locks")):
+        after_fork = getattr(module, name, None)
+        if after_fork is not None:
+            after_fork()
+    if hasattr(signal, "pthread_sigmask"):
+        signal.signal(signal.SIGINT, signal.getsignal(signal.SIGINT))
+        signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def _one_line(side: SideWriter) -> None:

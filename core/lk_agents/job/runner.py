@@ -113,6 +113,13 @@ class JobRunner:
                 job_context_var.reset(token)
             self._loop.set_exception_handler(other_handler)
 
+    async def rehearse(self) -> None:
+        """Do what a job begins with, its entrypoint included, and nothing else: no hook, no room, no end."""
+        self._host.job_started()
+        if (ctx := self._build_context()) is not None:
+            self._host.mark("entrypoint")
+            await asyncio.wait({start_contained(self._call_entrypoint(ctx), name="job_user_entrypoint")})
+
     def stop(self, reason: str, *, cause: EndCause = EndCause.STOPPED, grace_seconds: float | None = None) -> None:
         """Begin the end of the job; the first cause wins.
 
