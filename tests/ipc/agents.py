@@ -66,6 +66,13 @@ async def block(ctx: Any) -> None:
     stuck_in_this_function()
 
 
+async def hold_the_loop(ctx: Any, seconds: float) -> None:
+    """Block the loop for a while, then end in order."""
+    say("holding the loop")
+    time.sleep(seconds)
+    ctx.shutdown("let go")
+
+
 async def defy(ctx: Any) -> None:
     """Ignore everything, with a program running that ignores SIGTERM too."""
     program = subprocess.Popen(["sh", "-c", "trap '' TERM INT HUP; while :; do sleep 1; done"])
@@ -223,6 +230,12 @@ def raise_until(proc: Any) -> None:
     """Prewarm that fails until a file exists."""
     if not Path(proc.user_arguments).exists():
         raise RuntimeError("the model is not there yet")
+
+
+def raise_with_a_thread(proc: Any) -> None:
+    """Prewarm that fails and leaves a thread behind that no exit of Python's own would get past."""
+    threading.Thread(target=time.sleep, args=(FOR_EVER,), name="forgotten", daemon=False).start()
+    raise_until(proc)
 
 
 def kill_this_process(proc: Any) -> None:

@@ -19,6 +19,7 @@ from lk_agents.ipc.pool import PoolConfig
 from lk_agents.ipc.process import ZygoteLauncher
 from lk_agents.ipc.program import Program
 from lk_agents.ipc.records import Limits
+from lk_agents.ipc.thread import ThreadLauncher
 from lk_agents.job.spec import JobSpec
 from lk_agents.testing.conformance.pool_bench import PoolBench
 from lk_agents.testing.job import job_spec
@@ -66,6 +67,15 @@ async def processes(
     bench = PoolBench(config, launcher, inference_launcher=inference_launcher, limits=limits)
     async with bench.open():
         yield bench, launcher
+
+
+@asynccontextmanager
+async def threads(*, idle_target: int = 0, limits: Limits = LIMITS, **program: Any) -> AsyncIterator[PoolBench]:
+    """Run a pool of threads while the block lasts."""
+    config = PoolConfig(entrypoint=agents.entrypoint, idle_target=idle_target)
+    bench = PoolBench(config, ThreadLauncher(program_of(**program)), limits=limits)
+    async with bench.open():
+        yield bench
 
 
 async def until(holds: Callable[[], bool], what: str, *, seconds: float = 10.0) -> None:

@@ -44,8 +44,14 @@ class ScriptedHandle:
         self.released = False
         self._sink = sink
         self._script = script
-        self._gone = False
-        asyncio.get_running_loop().call_soon(script.born, self)
+        self.gone = False
+        self._loop = asyncio.get_running_loop()
+        self._loop.call_soon(script.born, self)
+
+    @property
+    def job_ids(self) -> list[str]:
+        """The jobs it was given."""
+        return [message.spec.job_id for message in self.sent if isinstance(message, StartJob)]
 
     def say(self, *messages: FromChild) -> None:
         """Say something to the worker."""
@@ -58,15 +64,15 @@ class ScriptedHandle:
 
     def exit(self, code: int = 0) -> None:
         """End it."""
-        if not self._gone:
-            self._gone = True
+        if not self.gone:
+            self.gone = True
             self._sink.channel_lost(self.init.executor_id, "")
             self._sink.exited(self.init.executor_id, code, "")
 
     # --- Handle
     def send(self, message: ToChild) -> None:
         self.sent.append(message)
-        asyncio.get_running_loop().call_soon(self._script.told, self, message)
+        self._loop.call_soon(self._script.told, self, message)
 
     def dump_stacks(self) -> None:
         self.calls.append("dump")
@@ -80,7 +86,7 @@ class ScriptedHandle:
     def kill(self) -> None:
         self.calls.append("kill")
         if self._script.can_be_killed:
-            asyncio.get_running_loop().call_soon(self.exit, -9)
+            self._loop.call_soon(self.exit, -9)
 
     def release(self) -> None:
         assert not self.released

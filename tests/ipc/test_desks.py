@@ -125,6 +125,16 @@ async def test_x26_an_unexpected_answer_is_ignored() -> None:
     assert [answer.data for answer in office.answers] == [b"one"]
 
 
+async def test_x26_an_answer_that_comes_while_the_question_is_being_sent_is_not_lost() -> None:
+    def answer_at_once(ask: InferenceAsk) -> None:
+        desk.answered(InferenceAnswer(request_id=ask.request_id, data=b"at once"))
+
+    desk = InferenceDesk(answer_at_once, lambda why: None)
+    desk.exists = desk.available = True
+
+    assert await desk.do_inference("m", b"") == b"at once"
+
+
 async def test_x26_a_process_that_is_gone_answers_everybody() -> None:
     office = Office()
     office.ask("a")

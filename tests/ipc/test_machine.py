@@ -38,6 +38,7 @@ from lk_agents.ipc.records import (
     StartFailure,
     StopAsked,
     Terminate,
+    WarnLag,
     WarnMemory,
 )
 from lk_agents.job.spec import EndCause, JobOutcome
@@ -78,9 +79,13 @@ class Life:
         """Return the times of all commands of that kind."""
         return [at for at, command in self.done if isinstance(command, kind)]
 
+    def all(self, kind: type[C]) -> list[C]:
+        """Return all commands of that kind."""
+        return [command for _, command in self.done if isinstance(command, kind)]
+
     def only(self, kind: type[C]) -> C:
         """Return the one command of that kind."""
-        (found,) = (command for _, command in self.done if isinstance(command, kind))
+        (found,) = self.all(kind)
         return found
 
 
@@ -204,6 +209,17 @@ def test_a_loop_that_is_blocked_is_ended_only_after_its_limit() -> None:
 
     assert life.when(DumpStacks) == [22]
     assert life.only(ReportEnd).outcome.reason == "its event loop was blocked for 22 s; killed by SIGKILL"
+
+
+def test_x18_what_is_warned_about_is_how_late_the_child_is_and_not_how_late_it_is_heard() -> None:
+    life = running()
+    life.happens(BeatHeard(at=25, cpu_seconds=1, lag_seconds=0.0))  # the worker was busy and heard it late
+    assert life.all(WarnLag) == []
+
+    for second, lag in ((26, 1.2), (28, 3.2), (30, 0.0), (32, 0.7)):
+        life.happens(BeatHeard(at=second, cpu_seconds=1, lag_seconds=lag))
+
+    assert life.all(WarnLag) == [WarnLag(1.2), WarnLag(0.7)], "once for each time that it is blocked"
 
 
 def test_beating_does_not_excuse_from_beginning_the_job() -> None:

@@ -52,7 +52,7 @@ STARTING = Executor(limits=LIMITS, started_at=0.0, deadline_serial=7)
 IDLE = replace(STARTING, phase=Phase.IDLE, warm=True)
 GIVEN = replace(IDLE, phase=Phase.RUNNING, job_id="AJ_1")
 RUNNING = replace(GIVEN, begun=True)
-STOPPING = replace(RUNNING, phase=Phase.STOPPING, unwanted=True, end_by=160.0)
+STOPPING = replace(RUNNING, phase=Phase.STOPPING, unwanted=True, end_by=160.0, deadline_at=160.0)
 STATES = {
     "starting": STARTING,
     "idle": IDLE,

@@ -77,7 +77,7 @@ async def test_what_a_job_starts_can_be_terminated() -> None:
     }
 
 
-async def test_x7_a_warm_process_that_was_killed_a_moment_ago_loses_no_job() -> None:
+async def test_x07_a_warm_process_that_was_killed_a_moment_ago_loses_no_job() -> None:
     async with processes(idle_target=1) as (bench, _):
         for _ in range(5):
             (pid,) = await bench.warm()
@@ -178,7 +178,7 @@ async def test_a_prewarm_that_ends_the_process_is_a_failed_start_with_the_signal
             await bench.pool.submit(job("tell_facts"), deadline_seconds=10)
 
 
-async def test_x6_closing_in_the_middle_of_starts_leaves_nothing() -> None:
+async def test_x06_closing_in_the_middle_of_starts_leaves_nothing() -> None:
     for pause in (0.0, 0.3, 0.6, 0.8):
         async with processes(idle_target=4) as (bench, launcher):
             await asyncio.sleep(pause)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -55,6 +56,12 @@ async def pool_of(script: Script | None = None, **config: Any) -> AsyncIterator[
     await asyncio.sleep(0.01)
     yield pool
     await pool.pool.kill(0)
+
+
+def begin_only(handle: ScriptedHandle, message: Any) -> None:
+    """Begin jobs, and never end."""
+    if isinstance(message, StartJob):
+        handle.say(JobStarted())
 
 
 def now() -> float:
@@ -119,7 +126,20 @@ async def test_a_submit_that_is_cancelled_withdraws_its_job() -> None:
         assert pool.diary.started == []
 
 
-async def test_x7_a_warm_executor_that_dies_is_replaced_and_the_job_sent_to_it_goes_to_another() -> None:
+async def test_x07_dead_idle_process_is_replaced() -> None:
+    async with pool_of(idle_target=1) as pool:
+        pool.handles[0].exit(-9)
+        await asyncio.sleep(0.01)
+
+        assert pool.handles[0].released
+        assert [process.executor_id for process in pool.pool.snapshot().processes] == [2]
+        assert pool.count("idle") == 1
+        await pool.pool.submit(job_spec(), deadline_seconds=0.1)
+        assert pool.handles[0].sent == []
+        assert pool.handles[1].job_ids == ["AJ_1"]
+
+
+async def test_x07_a_warm_executor_that_dies_is_replaced_and_the_job_sent_to_it_goes_to_another() -> None:
     def die_with_the_first_job(handle: ScriptedHandle, message: Any) -> None:
         if isinstance(message, StartJob):
             handle.exit(-9) if handle.init.executor_id == 1 else handle.say(JobStarted())
@@ -233,7 +253,7 @@ async def test_warm_executors_that_are_too_heavy_break_the_pool_like_failed_star
         assert pool.pool.snapshot().broken_reason is None
 
 
-async def test_x6_closing_while_an_executor_is_starting_ends_it_and_returns() -> None:
+async def test_x06_closing_while_an_executor_is_starting_ends_it_and_returns() -> None:
     async with pool_of(Script(born=stay_silent), idle_target=2) as pool:
         began = now()
         await pool.pool.aclose()
@@ -253,6 +273,15 @@ async def test_x31_closing_fails_a_submit_that_still_waits() -> None:
             await task
         with pytest.raises(PoolClosedError, match="the worker goes home"):
             await pool.pool.submit(job_spec("AJ_2"), deadline_seconds=5)
+
+
+async def test_nobody_rehearses_a_job_in_a_pool_that_closes() -> None:
+    async with pool_of(Script(told=lambda handle, message: None), idle_target=1) as pool:
+        closing = asyncio.create_task(pool.pool.aclose(), name="close")
+        await asyncio.sleep(1)
+        await closing
+
+        assert [type(message) for message in pool.handles[0].sent] == [Stop]
 
 
 async def test_closing_asks_jobs_to_end_and_waits_for_their_reports() -> None:
@@ -298,6 +327,50 @@ async def test_kill_after_close_hurries_the_jobs_that_close_would_wait_for() -> 
         assert pool.handles[0].calls == ["kill"]
 
 
+async def test_being_told_once_more_to_end_at_once_puts_nothing_off() -> None:
+    async with pool_of(Script(told=begin_only)) as pool:
+        await pool.pool.submit(job_spec(), deadline_seconds=5)
+        began = now()
+        kills = []
+        for _ in range(4):
+            kills.append(asyncio.create_task(pool.pool.kill(2), name="kill"))
+            await asyncio.sleep(0.5)
+        await asyncio.gather(*kills)
+
+        assert now() - began == pytest.approx(2, abs=0.1)
+        assert pool.handles[0].calls == ["kill"]
+
+
+async def test_a_job_whose_submitter_gave_up_a_moment_ago_is_reported_to_nobody() -> None:
+    async with pool_of(Script(told=lambda handle, message: None), idle_target=1) as pool:
+        submitting = asyncio.create_task(pool.pool.submit(job_spec(), deadline_seconds=50), name="submit")
+        await asyncio.sleep(0.01)
+        submitting.cancel()
+        pool.pool.relieve_memory("no memory")
+        pool.handles[0].exit(-9)
+        with pytest.raises(asyncio.CancelledError):
+            await submitting
+        await pool.pool.wait_no_jobs()
+
+        assert pool.diary.reports == []
+
+
+async def test_a_job_that_fails_when_its_submitter_has_just_gone_leaves_no_unheard_error() -> None:
+    unheard: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: unheard.append(context))
+    async with pool_of(Script(born=stay_silent)) as pool:
+        submitting = asyncio.create_task(pool.pool.submit(job_spec(), deadline_seconds=50), name="submit")
+        await asyncio.sleep(0.01)
+        submitting.cancel()
+        pool.pool.stop_job("AJ_1", "room closed")
+        with pytest.raises(asyncio.CancelledError):
+            await submitting
+        await pool.pool.wait_no_jobs()
+
+    gc.collect()
+    assert unheard == []
+
+
 async def test_a_lowered_target_stops_the_youngest_and_never_one_with_a_job() -> None:
     async with pool_of(idle_target=3) as pool:
         await pool.pool.submit(job_spec(), deadline_seconds=5)
@@ -326,10 +399,6 @@ async def test_a_termination_reaches_the_job_and_one_that_still_waits_is_failed(
 
 
 async def test_the_heaviest_job_is_ended_to_save_memory_one_at_a_time() -> None:
-    def begin_only(handle: ScriptedHandle, message: Any) -> None:
-        if isinstance(message, StartJob):
-            handle.say(JobStarted())
-
     async with pool_of(Script(told=begin_only)) as pool:
         for number in range(3):
             await pool.pool.submit(job_spec(f"AJ_{number}"), deadline_seconds=5)

@@ -96,6 +96,28 @@ async def test_x15_several_entrypoints_run_side_by_side(lk_job: JobBench) -> Non
     assert "part-entry-alice-two" not in names
 
 
+async def test_x15_the_end_of_one_entrypoint_is_not_taken_for_that_of_another(
+    lk_job: JobBench, caplog: pytest.LogCaptureFixture
+) -> None:
+    unheard: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: unheard.append(context))
+    seen = Seen()
+
+    def add(ctx: JobContext) -> None:
+        ctx.add_participant_entrypoint(seen.two)
+        ctx.add_participant_entrypoint(seen.one)
+
+    job = await started(lk_job, add, people=("alice",))
+    job.room.leave("alice")
+    job.room.join("alice")
+    await asyncio.sleep(0.01)
+
+    back = [vars(record)["entrypoint"] for record in caplog.records if record.message.startswith("a participant came")]
+    assert back == ["one"], "the one that still runs; of the other, which has ended, nothing has stayed"
+    assert seen.second == ["alice", "alice"]
+    assert unheard == []
+
+
 async def test_x15_one_added_after_connecting_runs_at_once_for_those_present(lk_job: JobBench) -> None:
     seen = Seen()
     job = await started(lk_job, lambda ctx: None, people=("alice",))

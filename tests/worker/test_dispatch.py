@@ -162,6 +162,9 @@ async def test_x19_a_late_assignment_is_reported_as_failed(rig: Any, fast: Any) 
     assert update.status == JobStatus.JS_FAILED
     assert "no longer waited" in update.error
     assert rig.pool.specs == []
+    rig.server.faults = Faults()
+    await rig.server.until(lambda: not rig.server.workers[0].full)
+    assert (await rig.server.dispatch("b")).outcome == "assigned", "nothing of the first job has stayed"
 
 
 async def test_an_assignment_that_nobody_asked_for_is_reported_as_failed(rig: Any) -> None:
@@ -330,15 +333,22 @@ async def test_offers_are_refused_while_no_process_can_be_started(rig: Any) -> N
     assert (await rig.server.dispatch("room")).outcome == "assigned"
 
 
-async def test_x20_a_draining_worker_does_not_ask_the_user(rig: Any) -> None:
+@pytest.mark.parametrize("state", ["draining", "full by load", "full by slots"])
+async def test_x20_a_worker_that_takes_no_jobs_does_not_ask_the_user(rig: Any, state: str) -> None:
     asked: list[str] = []
 
     async def request(req: Any) -> None:
         asked.append(req.id)
         await req.accept()
 
-    worker = await rig.start(request_fnc=request)
-    await worker.drain()
+    load = 0.9 if state == "full by load" else 0.1
+    worker = await rig.start(request_fnc=request, load_fnc=lambda: load, load_threshold=0.8, max_jobs=1)
+    if state == "draining":
+        await worker.drain()
+    elif state == "full by slots":
+        await rig.server.dispatch("another")
+    await rig.server.until(lambda: rig.server.workers[0].full)
+    asked.clear()
 
     answer = await rig.server.workers[0].ask(rig.server.make_job("room"))
 
@@ -399,7 +409,7 @@ async def test_a_filter_that_fails_refuses(rig: Any) -> None:
 
 
 @pytest.mark.parametrize("wanted", ["inherit", "none"])
-async def test_credentials_given_in_code_travel_unless_they_may_not(rig: Any, wanted: Any) -> None:
+async def test_x30_credentials_given_in_code_travel_unless_they_may_not(rig: Any, wanted: Any) -> None:
     await rig.start(job_credentials=wanted)
 
     await rig.server.dispatch("room")

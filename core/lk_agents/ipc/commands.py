@@ -78,6 +78,9 @@ class CommandHands:
                 self._start_failed(entry, why)
             case m.WarnMemory(pss_mb=pss_mb):
                 logger.warning("a process uses much memory", extra={**entry.log_fields(), "pss_mb": round(pss_mb)})
+            case m.WarnLag(lag_seconds=lag):
+                fields = {**entry.log_fields(), "lag_seconds": round(lag, 1)}
+                logger.warning("the event loop of a process is blocked", extra=fields)
             case m.GiveUp():
                 logger.critical("a process cannot be killed; it is left behind", extra=entry.log_fields())
             case _:

@@ -50,6 +50,7 @@ from lk_agents.ipc.records import (
     StopAsked,
     Terminate,
     TerminationCame,
+    WarnLag,
     WarnMemory,
 )
 from lk_agents.job.spec import EndCause, JobOutcome
@@ -76,6 +77,8 @@ START_HARD_FACTOR: Final = 20
 PROGRESS_CPU_SECONDS: Final = 0.01
 PROGRESS_BYTES: Final = 64 * 1024
 """Less growth than these since the last beat is the beating itself."""
+LAG_WARN_SECONDS: Final = 0.5
+"""A loop that is blocked for longer is warned about, once for each time."""
 MEMORY_WARN_STEP_MB: Final = 50.0
 """A process that was warned about is warned about again when it has grown by this."""
 
@@ -197,7 +200,7 @@ _BY_PHASE: Final = {
 
 def _with_deadline(executor: Executor, at: float, *commands: Command) -> Step:
     serial = executor.deadline_serial + 1
-    return replace(executor, deadline_serial=serial), (*commands, SetDeadline(at, serial))
+    return replace(executor, deadline_serial=serial, deadline_at=at), (*commands, SetDeadline(at, serial))
 
 
 def _start_deadline(executor: Executor, now: float) -> float:
@@ -238,11 +241,11 @@ def _beat(executor: Executor, beat: BeatHeard) -> Step:
         case Phase.STARTING:
             return _with_deadline(known, _start_deadline(known, beat.at)) if grown else (known, ())
         case Phase.IDLE | Phase.RUNNING:
-            return _living(known, beat)
+            return _living(known, beat, known_lag=executor.lag_seconds)
     return known, ()
 
 
-def _living(executor: Executor, beat: BeatHeard) -> Step:
+def _living(executor: Executor, beat: BeatHeard, *, known_lag: float) -> Step:
     limits = executor.limits
     if beat.lag_seconds > limits.loop_blocked_seconds:
         return _push(executor, beat.at, f"its event loop was blocked for {beat.lag_seconds:.0f} s")
@@ -250,8 +253,10 @@ def _living(executor: Executor, beat: BeatHeard) -> Step:
     if 0 < limits.memory_limit_mb < pss:
         return _over_limit(executor, beat.at, pss)
     warning: tuple[Command, ...] = ()
+    if beat.lag_seconds > LAG_WARN_SECONDS >= known_lag:
+        warning = (WarnLag(beat.lag_seconds),)
     if 0 < limits.memory_warn_mb < pss and pss >= executor.warned_mb + MEMORY_WARN_STEP_MB:
-        executor, warning = replace(executor, warned_mb=pss), (WarnMemory(pss),)
+        executor, warning = replace(executor, warned_mb=pss), (*warning, WarnMemory(pss))
     if executor.phase is Phase.RUNNING and not executor.begun:
         return executor, warning  # beating does not excuse it from beginning the job
     return _with_deadline(executor, beat.at + limits.beat_silence_seconds, *warning)
@@ -314,11 +319,14 @@ def _hurry(executor: Executor, event: KillAsked) -> Step:
     )
     if executor.rung is Rung.KILLED:
         return hurried, ()
-    if executor.phase in (Phase.STARTING, Phase.IDLE) or event.grace_seconds <= 0:
+    grace = event.grace_seconds
+    if executor.phase is Phase.STOPPING:  # being told once more must not put off what is coming anyway
+        grace = min(grace, executor.deadline_at - event.at)
+    if executor.phase in (Phase.STARTING, Phase.IDLE) or grace <= 0:
         return _kill(replace(hurried, phase=Phase.STOPPING), event.at)
     if executor.job_id is not None and executor.end is None:  # one that is ending already is told to be quicker
-        return _ask(hurried, event.at, event.grace_seconds, hurried.fault, EndCause.STOPPED)
-    return _with_deadline(hurried, event.at + event.grace_seconds)
+        return _ask(hurried, event.at, grace, hurried.fault, EndCause.STOPPED)
+    return _with_deadline(hurried, event.at + grace)
 
 
 def _done(executor: Executor, now: float, outcome: JobOutcome) -> Step:

@@ -45,6 +45,7 @@ __all__ = [
     "StopAsked",
     "Terminate",
     "TerminationCame",
+    "WarnLag",
     "WarnMemory",
 ]
 
@@ -96,6 +97,7 @@ class Executor:
     cpu_seconds: float = 0.0
     bytes_read: int = 0
     deadline_serial: int = 0
+    deadline_at: float = 0.0
     rung: Rung = Rung.ASKED
     hurried: bool = False
     job_id: str | None = None
@@ -317,3 +319,10 @@ class WarnMemory(Command):
     """It uses more memory than one should be silent about."""
 
     pss_mb: float
+
+
+@dataclass(frozen=True)
+class WarnLag(Command):
+    """Its event loop has not got round to anything for so long."""
+
+    lag_seconds: float

@@ -24,9 +24,10 @@ from lk_agents.ipc.inbox import Inbox
 from lk_agents.ipc.inference_desk import InferenceDesk
 from lk_agents.ipc.launch import Launcher
 from lk_agents.ipc.machine import step
-from lk_agents.ipc.messages import EndReported, InferenceAsk, PermitGranted, Rehearse, Role
+from lk_agents.ipc.messages import EndReported, InferenceAsk, PermitGranted, Role
 from lk_agents.ipc.permits import PermitDesk
 from lk_agents.ipc.pool import PoolConfig, PoolListener, PoolSnapshot
+from lk_agents.ipc.rehearsals import Rehearsals
 from lk_agents.ipc.stock import Stock, limits_of
 from lk_agents.job.spec import EndCause, JobSpec
 
@@ -35,8 +36,6 @@ __all__ = ["Supervisor"]
 MAX_ATTEMPTS: Final = 3
 """How many executors a job is tried on, as long as none has begun it."""
 CLOSE_MARGIN_SECONDS: Final = 7.0
-REHEARSE_AFTER_SECONDS: Final = 0.25
-"""So long it has been clear which process gets the next job when that one rehearses: in a burst there is no time."""
 KILL_MARGIN_SECONDS: Final = 2.5
 """From SIGKILL to giving up on a process that cannot be killed."""
 
@@ -75,8 +74,7 @@ class Supervisor:
         self._empty.set()
         self._task: asyncio.Task[None] | None = None
         self._told_shape: object = None
-        self._next: Entry | None = None
-        self._rehearsal: asyncio.TimerHandle | None = None
+        self._rehearsals = Rehearsals()
         self._close_handled = asyncio.Event()
         self._ended = False
         self._desk = InferenceDesk(self._send_inference, self._inference_hung)
@@ -177,18 +175,19 @@ class Supervisor:
         while True:
             item = await self._inbox.take()
             try:
-                if isinstance(item, tuple):
-                    self._apply(*item)
-                else:
+                if not isinstance(item, tuple):
                     item()
+                elif not self._apply(*item) and isinstance(item[1], m.BeatHeard):
+                    continue  # most beats change nothing
                 self._restore()
             except Exception:  # noqa: BLE001  a fault in one place must not stop the pool
                 logger.exception("the pool could not handle an event")
 
-    def _apply(self, executor_id: int, event: m.Event) -> None:
+    def _apply(self, executor_id: int, event: m.Event) -> bool:
+        """Have the event happen; return whether the pool may be another one now."""
         entry = self._entries.get(executor_id)
         if entry is None:
-            return  # it is gone
+            return False  # it is gone
         before = entry.phase
         try:
             entry.executor, commands = step(entry.executor, event)
@@ -197,10 +196,12 @@ class Supervisor:
             entry.executor, commands = step(entry.executor, m.ChannelLost(at=event.at, error=str(error)))
         for command in commands:
             self._hands.carry_out(entry, command)
-        if isinstance(event, m.BeatHeard) and event.pss_mb is not None:
+        weighed = isinstance(event, m.BeatHeard) and event.pss_mb is not None
+        if weighed:
             self._stock.weighed(entry)
         if before is not entry.phase:
             self._phase_changed(entry, before, event)
+        return weighed or before is not entry.phase
 
     def _phase_changed(self, entry: Entry, before: m.Phase, event: m.Event) -> None:
         logger.debug("process changed", extra={**entry.log_fields(), "before": str(before), "phase": str(entry.phase)})
@@ -232,7 +233,7 @@ class Supervisor:
                 self._apply(entry.executor_id, m.StopAsked(at=monotonic(), reason="it is not needed any more"))
             if (reason := self._stock.hopeless()) is not None:
                 self._fail_waiting(ProcessStartError(reason))
-        self._prepare_next()
+        self._rehearsals.next_is(next(iter(self._stock.idle()), None) if self._closing is None else None)
         (self._no_jobs.clear if self.jobs() else self._no_jobs.set)()
         (self._empty.clear if self._entries else self._empty.set)()
         self._tell_listener()
@@ -245,19 +246,6 @@ class Supervisor:
             job.attempts += 1
             job.mark("process_ready")
             self._apply(entry.executor_id, m.Assigned(at=monotonic(), job_id=job.spec.job_id))
-
-    def _prepare_next(self) -> None:
-        """Have the process that gets the next job rehearse one, as soon as it has been the next one for a moment."""
-        following = next(iter(self._stock.idle()), None) if self._closing is None else None
-        if following is self._next:
-            return
-        self._next = following
-        if self._rehearsal is not None:
-            self._rehearsal.cancel()
-            self._rehearsal = None
-        if following is not None:
-            loop = asyncio.get_running_loop()
-            self._rehearsal = loop.call_later(REHEARSE_AFTER_SECONDS, following.handle.send, Rehearse())
 
     def _tell_listener(self) -> None:
         """Tell of a change, but not of each beat."""
@@ -331,8 +319,7 @@ class Supervisor:
         except TimeoutError:
             logger.error("processes are left behind", extra={"pids": [e.handle.pid for e in self._entries.values()]})
         self._ended = True
-        if self._rehearsal is not None:
-            self._rehearsal.cancel()
+        self._rehearsals.next_is(None)
         self._stock.close()
         for launcher in self._launchers:
             await launcher.aclose()

@@ -70,7 +70,7 @@ class ExecutorConformance:
 
         self._run(story, idle_target=1)
 
-    def test_x8_x9_an_executor_whose_prewarm_raises_is_never_offered_and_the_job_hears_why(self) -> None:
+    def test_x08_x09_an_executor_whose_prewarm_raises_is_never_offered_and_the_job_hears_why(self) -> None:
         """The third failure in a row fails waiting jobs at once."""
 
         async def story(bench: PoolBench) -> None:
