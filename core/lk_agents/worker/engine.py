@@ -82,13 +82,7 @@ class Engine:
         self.reports = JobReports(self.admission, self.outbox, release=self._release, lost=self._job_lost)
         self.pool = pool_factory(pool_config(config), self.reports)
         self.dispatcher = self._make_dispatcher()
-        load_fnc = config.options.load_fnc
-        self.memory_guard = MemoryGuard(self.pool.relieve_memory)
-        self.sampler = LoadSampler(
-            plugins.registry,
-            load_fnc=None if load_fnc is default_load_fnc else load_fnc,
-            machine=MachineSampler(on_memory=self.memory_guard.looked),
-        )
+        self.sampler = self._make_sampler()
         self.status = StatusLoop(
             self.admission,
             self.outbox,
@@ -114,6 +108,14 @@ class Engine:
         self.health = HealthServer(config.host, config.port, self._health)
         self.serving: asyncio.Task[None] | None = None
         self._closing = AsyncExitStack()
+
+    def _make_sampler(self) -> LoadSampler:
+        load_fnc = self._config.options.load_fnc
+        return LoadSampler(
+            self._plugins.registry,
+            load_fnc=None if load_fnc is default_load_fnc else load_fnc,
+            machine=MachineSampler(on_memory=MemoryGuard(self.pool.relieve_memory).looked),
+        )
 
     def _make_dispatcher(self) -> Dispatcher:
         return Dispatcher(
