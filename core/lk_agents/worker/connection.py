@@ -202,7 +202,8 @@ class Connection:
         try:
             async with asyncio.timeout(self._limits.open):
                 return await http.ws_connect(
-                    protocol.agent_url(config.url),
+                    # By http(s): for ws(s) aiohttp would look for proxies in WS_PROXY and WSS_PROXY, which nobody sets.
+                    protocol.agent_url(config.url).replace("ws", "http", 1),
                     headers={"Authorization": f"Bearer {token}"},
                     timeout=aiohttp.ClientWSTimeout(ws_close=self._limits.close),
                 )
