@@ -67,7 +67,7 @@ __all__ = [
     "utils",
 ]
 
-_NAMES_OF_MODULE = {
+_NAMES = {
     "foundation.errors": (
         "APIConnectionError",
         "APIError",
@@ -94,20 +94,12 @@ _NAMES_OF_MODULE = {
     "worker.options": ("JobExecutorType", "WorkerOptions", "WorkerPermissions", "WorkerType"),
     "worker.worker": ("Worker",),
 }
-_HOME = {name: module for module, names in _NAMES_OF_MODULE.items() for name in names}
-_SUBMODULES = frozenset({"cli", "hooks", "ipc", "utils"})
 
 
 def __getattr__(name: str) -> Any:
-    from importlib import import_module
+    from lk_agents.foundation.lazy import load_name
 
-    if name in _SUBMODULES:
-        return import_module(f"lk_agents.{name}")
-    if name not in _HOME:
-        raise AttributeError(f"module 'lk_agents' has no attribute {name!r}")
-    value = getattr(import_module(f"lk_agents.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+    return load_name(__name__, name, _NAMES, submodules=("cli", "hooks", "ipc", "utils"))
 
 
 def __dir__() -> list[str]:

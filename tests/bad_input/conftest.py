@@ -69,7 +69,7 @@ class Setting:
         for name, text in files.items():
             path = self.folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
+            path.write_text(text, errors="surrogateescape")
 
     async def run(self, arguments: Sequence[str], environment: Mapping[str, str | None], seconds: float) -> Told:
         """Run Python with these arguments; what is not over by then is killed, and fails the test."""

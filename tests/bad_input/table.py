@@ -103,6 +103,32 @@ SERVER = {
         environment={"LIVEKIT_URL": "ws://h.example:seven"}, says=["'ws://h.example:seven'", "wss://HOST"]
     ),
     "short secret": Wrong(environment={"LIVEKIT_API_SECRET": "hunter2hunter2"}, says=["api_secret", "14", "32"]),
+    "secret with a line break": Wrong(
+        environment={"LIVEKIT_API_SECRET": "hunter2" * 6 + "\n"},
+        says=["api_secret", "white space", "LIVEKIT_API_SECRET"],
+    ),
+    "key in quotes": Wrong(environment={"LIVEKIT_API_KEY": "'key'"}, says=["api_key", "quotation", "LIVEKIT_API_KEY"]),
+    "secret that is no text": Wrong(
+        environment={"LIVEKIT_API_SECRET": None},
+        options="api_secret=b'hunter2hunter2'",
+        says=["api_secret is of type bytes", "WorkerOptions.api_secret"],
+    ),
+    "URL with a space": Wrong(
+        environment={"LIVEKIT_URL": "wss://h.example "},
+        says=["ws_url ('wss://h.example ')", "white space", "LIVEKIT_URL"],
+    ),
+    "URL of an example": Wrong(
+        environment={"LIVEKIT_URL": "wss://<your-project>.example"},
+        says=["'wss://<your-project>.example'", "wss://HOST"],
+    ),
+    "proxy that is no URL": Wrong(
+        environment={"HTTPS_PROXY": "http://me:hunter2hunter2@[h"},
+        says=["HTTPS_PROXY", "'http://…@[h'", "http://HOST:PORT"],
+    ),
+    "proxy with a wrong port": Wrong(
+        environment={"http_proxy": "http://h.example:port"},
+        says=["http_proxy", "'http://h.example:port'", "http://HOST"],
+    ),
     "URL with a password": Wrong(environment={"LIVEKIT_URL": "ws://me:hunter2hunter2@"}, says=["ws_url", "wss://HOST"]),
 }
 
@@ -124,6 +150,22 @@ FUNCTIONS = {
     ),
     "an entrypoint without parameter": Wrong(
         before="async def nothing(): ...", options="entrypoint_fnc=nothing", says=["__main__.nothing", "JobContext"]
+    ),
+    "a request function without parameter": Wrong(
+        before="async def nothing(): ...", options="request_fnc=nothing", says=["__main__.nothing", "JobRequest"]
+    ),
+    "a prewarm function without parameter": Wrong(
+        before="def nothing(): ...", options="prewarm_fnc=nothing", says=["__main__.nothing", "JobProcess"]
+    ),
+    "an entrypoint that yields": Wrong(
+        before="async def rows(ctx): yield 1",
+        options="entrypoint_fnc=rows",
+        says=["entrypoint_fnc is __main__.rows", "take the yield out"],
+    ),
+    "a class as entrypoint": Wrong(
+        before="class Agent:\n    def __init__(self, ctx): ...\n    async def __call__(self, ctx): ...",
+        options="entrypoint_fnc=Agent",
+        says=["the class __main__.Agent", "give a function"],
     ),
     "a load function of two": Wrong(
         before="def two(one, other): ...",
@@ -158,11 +200,32 @@ VALUES = {
     "max_jobs as truth value": Wrong(options="max_jobs=True", says=["max_jobs is True", "whole number"]),
     "negative idle processes": Wrong(options="num_idle_processes=-1", says=["num_idle_processes is -1", "0 or more"]),
     "negative memory limit": Wrong(options="job_memory_limit_mb=-1", says=["job_memory_limit_mb is -1", "0 or more"]),
+    "memory in words": Wrong(options="job_memory_warn_mb='300MB'", says=["job_memory_warn_mb is '300MB'", "a number"]),
+    "fewer than no retries": Wrong(options="max_retry=-1", says=["max_retry is -1", "0 or more"]),
     "half a retry": Wrong(options="max_retry=1.5", says=["max_retry is 1.5", "whole number"]),
-    "unknown executor": Wrong(options="job_executor_type='process'", says=["executor_type is 'process'", "JobExec"]),
-    "unknown worker type": Wrong(options="worker_type='room'", says=["worker_type is 'room'", "WorkerType"]),
+    "unknown executor": Wrong(
+        options="job_executor_type='process'", says=["executor_type is 'process'", ".PROCESS or "]
+    ),
+    "unknown worker type": Wrong(options="worker_type='room'", says=["worker_type is 'room'", "WorkerType.ROOM"]),
     "unknown credentials mode": Wrong(options="job_credentials='no'", says=["job_credentials is 'no'", '"none"']),
     "permissions as a dict": Wrong(options="permissions={}", says=["permissions is {}", "WorkerPermissions"]),
+    "a permission in words": Wrong(
+        before="from lk_agents import WorkerPermissions",
+        options="permissions=WorkerPermissions(can_publish='yes')",
+        says=["permissions.can_publish is 'yes'", "True or False"],
+    ),
+    "a source in words": Wrong(
+        before="from lk_agents import WorkerPermissions",
+        options="permissions=WorkerPermissions(can_publish_sources=['camera'])",
+        says=["permissions.can_publish_sources is ['camera']", "TrackSource.MICROPHONE"],
+    ),
+    "a source that there is not": Wrong(
+        before="from lk_agents import WorkerPermissions",
+        options="permissions=WorkerPermissions(can_publish_sources=[77])",
+        says=["permissions.can_publish_sources is [77]", "TrackSource.MICROPHONE"],
+    ),
+    "preload_app in words": Wrong(options="preload_app='no'", says=["preload_app is 'no'", "True or False"]),
+    "host that nobody knows": Wrong(options="host='h.invalid'", says=["listen on h.invalid", "WorkerOptions.host"]),
     "agent name that is no text": Wrong(options="agent_name=7", says=["agent_name is 7", "text"]),
 }
 
@@ -178,10 +241,18 @@ PLUGINS = {
         says=["LK_AGENTS_PLUGINS", "'amce'", "'acme'"],
     ),
     "unknown name in the options": Wrong(
-        options="plugins=['amce']", files=installed("acme", SOUND), says=["WorkerOptions.plugins", "'amce'", "'acme'"]
+        options="plugins=['amce']", files=installed("acme", SOUND), says=["WorkerOptions.plugins", "'amce'", "'acme'?"]
     ),
     "text where a list of plugins is due": Wrong(
         options="plugins='acme'", files=installed("acme", SOUND), says=["'acme'", "['acme']"]
+    ),
+    "a number where a list of plugins is due": Wrong(options="plugins=7", says=["plugins is 7", "give a list"]),
+    "nothing among the plugins": Wrong(options="plugins=[None]", says=["holds None", "@lk_agents.hookimpl"]),
+    "a named plugin is not on the allow list": Wrong(
+        options="plugins=['acme']",
+        environment={"LK_AGENTS_PLUGINS": "server"},
+        files=installed("acme", SOUND),
+        says=["acme", "LK_AGENTS_PLUGINS"],
     ),
     "a named plugin is disabled": Wrong(
         options="plugins=['acme']",
@@ -217,7 +288,7 @@ PLUGINS = {
     ),
     "a plugin without hooks": Wrong(options="plugins=[object()]", says=["<object object", "@lk_agents.hookimpl"]),
     "a class instead of a plugin": Wrong(
-        before="class Mine: ...", options="plugins=[Mine]", says=["Mine", "give an instance"]
+        before="class Mine: ...", options="plugins=[Mine]", says=["__main__.Mine", "give an instance"]
     ),
 }
 
@@ -250,6 +321,18 @@ FILES = {
     "run_app with the class itself": Wrong(
         file=f"{OPTIONS}from lk_agents import cli\ncli.run_app(WorkerOptions)\n", says=["run_app", "WorkerOptions"]
     ),
+    "run_app beside a loop": Wrong(
+        file=f"{OPTIONS}import asyncio\nfrom lk_agents import cli\nasync def main(): "
+        "cli.run_app(WorkerOptions(entry))\n"
+        "asyncio.run(main())\n",
+        says=["run_app", "asyncio.run()", "async with Worker"],
+    ),
+    "run_app in a thread": Wrong(
+        file=f"{OPTIONS}import threading\nfrom lk_agents import cli\n"
+        "threading.Thread(target=cli.run_app, args=[WorkerOptions(entry)], name='second').start()\n",
+        says=["run_app", "'second'", "main thread"],
+        code=0,  # a thread cannot end the program
+    ),
     "end of the program at module level": Wrong(
         arguments=START, before="sys.exit(0)", says=["my_agent.py", "sys.exit", "run_app"]
     ),
@@ -258,6 +341,15 @@ FILES = {
     ),
     "env file that is missing": Wrong(arguments=(*PYTHON, "--env-file", "mine.env"), says=["'mine.env'", "--env-file"]),
     "env file that is a folder": Wrong(arguments=(*PYTHON, "--env-file", "."), says=["'.'", "--env-file"]),
+    "env file that is no text": Wrong(
+        arguments=(*PYTHON, "--env-file", "my.env"), files={"my.env": "A=\udcff\n"}, says=["'my.env'", "cannot be read"]
+    ),
+    "a wrong value in the env file that is found": Wrong(
+        arguments=DEV,
+        environment={"LIVEKIT_URL": None},
+        files={".env": "LIVEKIT_URL=localhost\n"},
+        says=["'localhost'", "wss://HOST"],
+    ),
     "a wrong value in the env file": Wrong(
         arguments=(*PYTHON, "--env-file", "my.env"),
         environment={"LIVEKIT_URL": None},
@@ -280,6 +372,9 @@ COMMAND_LINE = {
     ),
     "negative drain time": Wrong(arguments=(*PYTHON, "--drain-timeout", "-1"), says=["-1", "x>=0"], code=USAGE),
     "no room to connect to": Wrong(arguments=("my_agent.py", "connect"), says=["--room"], code=USAGE),
+    "a room without a name": Wrong(
+        arguments=("my_agent.py", "connect", "--no-watch", "--room", ""), says=["--room is ''", "name of a room"]
+    ),
     "a server nobody offers": Wrong(
         arguments=(*DEV, "--server"), environment={"LK_AGENTS_PLUGINS": ""}, says=["--server", "lk-agents-server"]
     ),

@@ -88,34 +88,33 @@ def test_the_table_is_as_long_as_it_shall_be() -> None:
     assert len(TABLE) >= 30
 
 
-MODULE_LEVEL = {
-    "a thread": (
-        "threading.Thread(target=threading.Event().wait, daemon=True, name='mine').start()",
-        "threads run at module level, so processes share less memory",
-        "mine",
+UNWISE = {
+    "a thread at module level": Wrong(
+        before="threading.Thread(target=threading.Event().wait, daemon=True, name='mine').start()",
+        says=["threads run at module level, so processes share less memory", "mine"],
     ),
-    "the media SDK": (
-        "from livekit import rtc\nsource = rtc.AudioSource(48000, 1)",
-        "the media SDK (livekit.rtc) is already in use",
-        "in the entrypoint or in prewarm, not at module level",
+    "the media SDK at module level": Wrong(
+        before="from livekit import rtc\nsource = rtc.AudioSource(48000, 1)",
+        says=["the media SDK (livekit.rtc) is already in use", "in the entrypoint or in prewarm, not at module level"],
     ),
-    "a threshold that is never reached": (
-        "",
-        "load_threshold is above 1: the worker will never say that it is full",
-        "75",
+    "a threshold that is never reached": Wrong(
+        options="load_threshold=75",
+        says=["load_threshold is above 1: the worker will never say that it is full", "75"],
+    ),
+    "credentials to be kept from threads": Wrong(
+        options="job_executor_type=JobExecutorType.THREAD, job_credentials='none'",
+        says=["job_credentials keeps nothing from jobs in threads", "none"],
     ),
 }
 
 
-@pytest.mark.parametrize(("before", "message", "value"), list(MODULE_LEVEL.values()), ids=list(MODULE_LEVEL))
-async def test_what_is_unwise_is_warned_about_or_refused(
-    setting: Setting, before: str, message: str, value: str
-) -> None:
+@pytest.mark.parametrize("wrong", list(UNWISE.values()), ids=list(UNWISE))
+async def test_what_is_unwise_is_warned_about_or_refused(setting: Setting, wrong: Wrong) -> None:
     setting.server.faults = Faults(refuse_status=401)  # so that the worker ends by itself
-    wrong = Wrong(before=before, options="" if before else "load_threshold=75", says=[])
     setting.write({"my_agent.py": wrong.text()})
     told = await setting.run(PYTHON, {}, SOON)
 
+    message, value = wrong.says
     (line,) = [line for line in told.output.splitlines() if message in line]
     assert value in line
     assert told.code == FAILED

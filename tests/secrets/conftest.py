@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -12,6 +13,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import psutil
 import pytest
 
@@ -20,11 +22,13 @@ from lk_agents.testing.server import FakeLiveKitServer
 KEY = "canary-key"
 CANARY = "canary-8f1c2d-secret-of-more-than-32-characters"
 SOON = 40.0
+MASK = "[redacted]"
+"""What the command line puts in the place of a secret that would be printed: the last line of defence."""
 
 AGENT = '''
-import asyncio, json, logging, os, signal, sys, time, traceback
+import asyncio, dataclasses, json, logging, os, signal, sys, time, traceback
 from pathlib import Path
-from lk_agents import JobExecutorType, WorkerOptions, cli
+from lk_agents import JobExecutorType, WorkerOptions, cli, hookimpl
 
 HERE = Path(__file__).parent
 mine = logging.getLogger("mine")
@@ -43,6 +47,35 @@ def told(*things):
     """Return what a debugger, or a careless log line, would show of these objects."""
     texts = [repr(thing) for thing in things] + [str(thing) for thing in things]
     return "\\n".join(texts)
+
+
+class Watching:
+    """Looks at all that hooks are given."""
+
+    @hookimpl
+    def lk_agents_worker_registered(self, worker, info):
+        write("reprs_at_registration.txt", told(worker, info, dataclasses.asdict(info)))
+        write("port.json", json.dumps(worker.health_port))
+
+    @hookimpl
+    def lk_agents_filter_request(self, request):
+        write("reprs_in_filter.txt", told(request, request.job))
+
+    @hookimpl
+    def lk_agents_prewarm(self, proc):
+        write("reprs_in_prewarm.txt", told(proc, vars(proc)))
+
+    @hookimpl
+    def lk_agents_job_starting(self, ctx):
+        write("reprs_at_start.txt", told(ctx, ctx.proc))
+
+    @hookimpl
+    def lk_agents_job_finished(self, ctx, result):
+        write("reprs_at_end.txt", told(ctx, result, dataclasses.asdict(result)))
+
+    @hookimpl
+    def lk_agents_job_lost(self, record):
+        write("reprs_of_lost_job.txt", told(record, dataclasses.asdict(record)))
 
 
 def load(worker):
@@ -98,7 +131,9 @@ async def over():
 
 if __name__ == "__main__":
     cli.run_app(
-        WorkerOptions(entry, request, prewarm, load, port=0, host="127.0.0.1", num_idle_processes=1, OPTIONS)
+        WorkerOptions(
+            entry, request, prewarm, load, plugins=[Watching()], port=0, host="127.0.0.1", num_idle_processes=1, OPTIONS
+        )
     )
 '''
 
@@ -167,9 +202,7 @@ class Canary:
         if more:
             with (self.folder / "vault.py").open("a") as file:
                 file.write("OPTIONS = {'ws_url': URL, 'api_key': KEY, 'api_secret': SECRET}\n")
-        (self.folder / "my_agent.py").write_text(
-            AGENT.replace("OPTIONS)", f"{options}{more})").replace(", OPTIONS", f", {options}{more}")
-        )
+        (self.folder / "my_agent.py").write_text(AGENT.replace("OPTIONS", f"{options}{more}"))
         clean = {name: value for name, value in os.environ.items() if not name.startswith(("LIVEKIT_", "LK_"))}
         process = self.process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -220,6 +253,15 @@ class Canary:
             await self.until(lambda: self.server.final_updates(dispatch.job.id), f"the end of {room}")
         return dispatch
 
+    async def ask_health(self) -> None:
+        """Keep what the health endpoint says."""
+        await self.until((self.folder / "port.json").exists, "the registration")
+        port = json.loads((self.folder / "port.json").read_text())
+        async with aiohttp.ClientSession() as http:
+            for path in ("", "ready", "worker"):
+                async with http.get(f"http://127.0.0.1:{port}/{path}") as answer:
+                    (self.folder / f"health_{path}.txt").write_text(f"{answer.headers}\n{await answer.text()}")
+
     async def drain(self) -> None:
         """Ask it to end, and wait for that."""
         assert self.process is not None
@@ -227,8 +269,12 @@ class Canary:
         async with asyncio.timeout(SOON):
             await self.process.wait()
 
-    def check_nothing_shows(self) -> None:
-        """Fail if the canary, or the token of a job, stands in what was printed or written down."""
+    def check_nothing_shows(self, *, cut_out: bool = False) -> None:
+        """Fail if the canary, or the token of a job, stands in what was printed or written down.
+
+        :param cut_out: something had to be cut out of what was printed: the user's own code wrote it.
+        """
+        assert (MASK in self.output) is cut_out, _around(self.output, MASK)
         texts = {path.name: path.read_text() for path in self.folder.glob("*.txt")} | {"the output": self.output}
         texts |= {path.name: path.read_text() for path in self.folder.glob("*.json")}
         signatures = [token.rpartition(".")[2] for token in self.tokens]
@@ -244,7 +290,7 @@ class Canary:
 
 
 def _around(text: str, secret: str) -> str:
-    place = text.index(secret)
+    place = max(text.find(secret), 0)
     return text[max(0, place - 300) : place + 20]
 
 

@@ -17,6 +17,13 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
 CANARY = "canary-8f1c2d-secret-of-more-than-32-characters"
+LOOKED_AT = {
+    *("reprs_of_worker.txt", "reprs_of_jobs.txt", "reprs_of_request.txt", "reprs_in_steady.txt", "locals.txt"),
+    *("reprs_at_registration.txt", "reprs_in_filter.txt", "reprs_in_prewarm.txt", "reprs_at_start.txt"),
+    *("reprs_at_end.txt", "reprs_of_lost_job.txt", "health_worker.txt"),
+}
+"""What is written down of the objects that users and plugins meet."""
+
 START = ("start", "--drain-timeout", "0")
 WAYS = ["environment", "flag", "flag with =", "env file", "code"]
 MODES = {"inherit": "", "none": "job_credentials='none', "}
@@ -37,6 +44,7 @@ async def run_jobs(canary: Canary) -> int:
     await canary.job("steady", ends=False)
     await canary.until((canary.folder / "steady.json").exists, "the job that goes on")
     await canary.until((canary.folder / "reprs_of_jobs.txt").exists, "a look at the running job")
+    await canary.ask_health()
     pid: int = json.loads((canary.folder / "steady.json").read_text())["pid"]
     return pid
 
@@ -50,7 +58,7 @@ async def test_no_output_no_repr_no_argument_holds_a_secret(canary: Canary, way:
         await canary.drain()
 
     canary.check_nothing_shows()
-    assert len(list(canary.folder.glob("reprs*.txt"))) >= 5, "the test looked at them"
+    assert {path.name for path in canary.folder.glob("*.txt")} >= LOOKED_AT
     assert "it failed" in canary.output
     assert "SIGKILL" in canary.output
     assert ("every user of this machine could read" in canary.output) is way.startswith("flag")
@@ -69,10 +77,13 @@ async def test_none_keeps_the_secret_out_of_memory_and_environment_of_every_proc
         assert job in others
         assert holds(process.pid, CANARY.encode()), "the test would find it"
         assert holds(job, b"canary-8f1c2d".replace(b"canary-8f1c2d", b"def with_locals")), "and reads that memory"
+        assert canary.argv_with_canary() == []
         for pid in others:
             name = psutil.Process(pid).cmdline()
             assert holds(pid, CANARY.encode()) == [], name
-            assert CANARY.encode() not in Path(f"/proc/{pid}/environ").read_bytes(), name
+            environment = Path(f"/proc/{pid}/environ").read_bytes()
+            for secret in (CANARY, *canary.tokens):
+                assert secret.encode() not in environment, name
         await canary.drain()
 
     canary.check_nothing_shows()
@@ -90,7 +101,7 @@ async def test_with_inherit_the_job_has_the_secret_which_is_what_the_dump_would_
 async def test_in_development_the_worker_that_the_watcher_starts_has_no_secret_among_its_arguments(
     canary: Canary,
 ) -> None:
-    async with canary.running("flag", "", "dev"):
+    async with canary.running("flag", "", "dev", "--asyncio-debug"):
         await canary.server.wait_worker(seconds=40)
         await canary.job("steady", ends=False)
         await canary.until((canary.folder / "steady.json").exists, "the job")
@@ -99,6 +110,76 @@ async def test_in_development_the_worker_that_the_watcher_starts_has_no_secret_a
         await canary.drain()
 
     canary.check_nothing_shows()
+
+
+async def test_a_job_that_is_carried_over_to_new_code_takes_its_token_along_unseen(canary: Canary) -> None:
+    steady = canary.folder / "steady.json"
+    async with canary.running("environment", "", "dev"):
+        await canary.server.wait_worker(seconds=40)
+        await canary.job("steady", ends=False)
+        await canary.until(steady.exists, "the job")
+        steady.unlink()
+        with (canary.folder / "my_agent.py").open("a") as file:
+            file.write("# another version\n")
+        await canary.until(steady.exists, "the job in the new worker")
+        assert canary.argv_with_canary() == []
+        await canary.drain()
+
+    canary.check_nothing_shows()
+    assert "a job is resumed" in canary.output
+
+
+@pytest.mark.parametrize("mode", list(MODES))
+async def test_hooks_that_are_traced_with_their_arguments_bring_nothing_to_light(canary: Canary, mode: str) -> None:
+    async with canary.running("environment", MODES[mode], *START, "--log-level", "DEBUG", LK_AGENTS_TRACE_HOOKS="1"):
+        await run_jobs(canary)
+        await canary.drain()
+
+    canary.check_nothing_shows()
+    assert "lk_agents_job_lost" in canary.output
+
+
+@pytest.mark.parametrize("mode", list(MODES))
+async def test_jobs_in_threads_bring_nothing_to_light(canary: Canary, mode: str) -> None:
+    threads = "job_executor_type=JobExecutorType.THREAD, "
+    async with canary.running("environment", MODES[mode] + threads, *START, "--log-level", "DEBUG"):
+        await canary.server.wait_worker(seconds=40)
+        await canary.job("raises")
+        await canary.job("steady", ends=False)
+        await canary.until((canary.folder / "steady.json").exists, "the job that goes on")
+        await canary.drain()
+
+    canary.check_nothing_shows()
+    assert "it failed" in canary.output
+
+
+COMMANDS = {
+    "doctor": ("doctor",),
+    "doctor for programs": ("doctor", "--json"),
+    "plugins": ("plugins",),
+    "download-files": ("download-files",),
+}
+
+
+@pytest.mark.parametrize("command", list(COMMANDS.values()), ids=list(COMMANDS))
+@pytest.mark.parametrize("way", ["environment", "code"])
+async def test_no_other_command_shows_a_secret(canary: Canary, way: str, command: tuple[str, ...]) -> None:
+    async with canary.running(way, "", *command) as process:
+        assert await process.wait() in {0, 1}
+
+    canary.check_nothing_shows()
+    assert canary.output
+
+
+@pytest.mark.parametrize("way", ["environment", "flag", "code"])
+async def test_connect_asks_the_server_and_shows_no_secret(canary: Canary, way: str) -> None:
+    async with canary.running(way, "", "connect", "--no-watch", "--room", "the-room"):
+        await canary.server.wait_worker(seconds=40)
+        await canary.until((canary.folder / "port.json").exists, "the registration")
+        await canary.drain()
+
+    canary.check_nothing_shows()
+    assert "the-room" in canary.output, "it failed, as this server knows no rooms, and said so"
 
 
 @pytest.mark.parametrize("mode", list(MODES))
@@ -143,6 +224,6 @@ async def test_what_the_users_own_code_logs_is_cut_out_of_the_output(canary: Can
         await canary.job("prints")
         await canary.drain()
 
-    canary.check_nothing_shows()
+    canary.check_nothing_shows(cut_out=True)
     assert "a token in words: [redacted]" in canary.output
     assert "a token in an error: [redacted]" in canary.output

@@ -15,14 +15,22 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from lk_agents.foundation.errors import ConfigError
 
 if TYPE_CHECKING:
     from lk_agents.worker.options import WorkerOptions
 
-__all__ = ["Target", "chosen_options", "load_target", "main_file", "run_as_main", "take_over"]
+__all__ = [
+    "Target",
+    "chosen_options",
+    "load_target",
+    "loaded_under_another_name",
+    "main_file",
+    "run_as_main",
+    "take_over",
+]
 
 
 @dataclass(frozen=True)
@@ -55,6 +63,9 @@ class Target:
 
 _asked_name: ContextVar[str | None] = ContextVar("lk_agents_asked_name", default=None)
 """The NAME of ``FILE:NAME`` while that file runs."""
+
+_SECOND_NAME: Final = "__mp_main__"
+"""The name that multiprocessing, and the zygote with it, gives to the main file of another process."""
 
 _taken_over = False  # owned by load_target; there is one ``__main__``
 
@@ -117,6 +128,20 @@ def take_over() -> None:
     """Note that the file that is being loaded has called ``run_app``: how the program ends is ours from now on."""
     global _taken_over
     _taken_over = True
+
+
+def loaded_under_another_name() -> bool:
+    """Whether the user's file is just being loaded a second time, for a process that runs jobs.
+
+    That is how Python itself starts processes where it cannot fork: what is called from the file's top level is called
+    again, unless it stands behind a ``__main__`` guard.
+    """
+    frame: types.FrameType | None = sys._getframe()  # noqa: SLF001  the one way to see who calls
+    while frame is not None:
+        if frame.f_code.co_name == "<module>" and frame.f_globals.get("__name__") == _SECOND_NAME:
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _line_in(path: Path, error: BaseException) -> int:

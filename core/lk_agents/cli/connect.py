@@ -6,6 +6,7 @@ import click
 
 from lk_agents.cli import dev, params
 from lk_agents.cli.command import CommandSpec, Invocation
+from lk_agents.foundation.errors import ConfigError
 
 __all__ = ["SPEC"]
 
@@ -33,6 +34,12 @@ def _params() -> list[click.Parameter]:
     ]
 
 
+def _before_load(call: Invocation) -> int | None:
+    if not call.params["room"].strip():
+        raise ConfigError(f"--room is {call.params['room']!r}; give the name of a room")
+    return dev.before_load(call)
+
+
 def _run(call: Invocation) -> int:
     return dev.launch_from(call)
 
@@ -43,5 +50,5 @@ SPEC = CommandSpec(
     help=_HELP,
     params=_params,
     run=_run,
-    before_load=dev.before_load,
+    before_load=_before_load,
 )

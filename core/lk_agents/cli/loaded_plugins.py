@@ -17,9 +17,14 @@ def load_plugins(options: WorkerOptions | None = None) -> PluginRegistry:
     Broken ones are logged and kept in the registry's records. The registry becomes the process's own.
 
     :raises PluginError: ``WorkerOptions.plugins`` names one that is broken or unknown.
+    :raises ConfigError: ``WorkerOptions.plugins`` is no list.
     """
     from lk_agents.hooks.current import current_registry, set_registry
 
+    if options is not None:
+        from lk_agents.worker.config import check_plugins
+
+        check_plugins(options)
     registry = current_registry()
     set_registry(registry)
     registry.register_plugins()

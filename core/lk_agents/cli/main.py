@@ -7,9 +7,10 @@ options again: from there on both forms are one.
 from __future__ import annotations
 
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from lk_agents.cli import connect, dev, doctor, download, plugins, start
-from lk_agents.cli.app_loading import Target, chosen_options, load_target, take_over
+from lk_agents.cli.app_loading import Target, chosen_options, load_target, loaded_under_another_name, take_over
 from lk_agents.cli.command import CommandSpec, Invocation
 from lk_agents.cli.logging_setup import temporary_logging
 from lk_agents.cli.params import file_argument
@@ -104,13 +105,31 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     sys.exit(0)
 
 
-def run_for(given: WorkerOptions) -> NoReturn:
-    """Run the command that ``sys.argv`` names for a user's file; ends the process."""
+def run_for(given: WorkerOptions) -> None:
+    """Run the command that ``sys.argv`` names for a user's file; ends the process.
+
+    Where the file is loaded for its functions only, by a process that runs jobs, this does nothing.
+    """
+    if loaded_under_another_name():
+        return
     take_over()
     with _in_words(Redactor()):
+        _refuse_wrong_place()
         options = chosen_options(_checked(given))
     build_group(options).main(prog_name=f"python {Path(sys.argv[0]).name}")
     sys.exit(0)
+
+
+def _refuse_wrong_place() -> None:
+    """Refuse to run beside a running event loop or in a thread: loop and signals are to be the command's own."""
+    import asyncio
+
+    instead = "or run `async with Worker(options)` there instead"
+    if (thread := threading.current_thread()) is not threading.main_thread():
+        raise ConfigError(f"run_app was called in the thread {thread.name!r}; call it on the main thread, {instead}")
+    with suppress(RuntimeError):  # there is no loop, and all is well
+        asyncio.get_running_loop()
+        raise ConfigError(f"run_app was called while an event loop runs; call it outside of asyncio.run(), {instead}")
 
 
 def _checked(given: object) -> WorkerOptions:

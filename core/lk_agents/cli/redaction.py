@@ -34,9 +34,9 @@ class Redactor:
         self._known: list[str] = []
 
     def add(self, *secrets: str | None) -> None:
-        """Remember secrets; empty and very short ones are left alone."""
+        """Remember secrets; empty and very short ones are left alone, and what is no text: that is refused later."""
         for secret in secrets:
-            if secret and len(secret) >= _SHORTEST_SECRET:
+            if isinstance(secret, str) and len(secret) >= _SHORTEST_SECRET:
                 forms = {secret, json.dumps(secret)[1:-1], repr(secret)[1:-1]}
                 self._known = sorted(forms.union(self._known), key=len, reverse=True)
 

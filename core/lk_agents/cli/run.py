@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from lk_agents.cli.command import Invocation
@@ -87,11 +89,23 @@ def run_worker(call: Invocation, launch: Launch) -> int:
     level_plugin_loggers(call.params["log_level"])
     session = _Session(call, launch, options, registry, _validated_zygote(options, registry, launch, settings))
     ended = session.run()
+    _flush_output()
     if ended.forced:
         logging.shutdown()
-        sys.stdout.flush()
         end_now()
     return ended.code
+
+
+def _flush_output() -> None:
+    """Write what was printed. That nobody reads it any more is no failure, of which Python would make exit code 120."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except ValueError:  # closed
+            continue
+        except OSError:
+            with Path(os.devnull).open("wb") as nowhere:
+                os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def _in_threads(options: WorkerOptions) -> WorkerOptions:
@@ -104,12 +118,14 @@ def _validated_zygote(
     options: WorkerOptions, registry: PluginRegistry, launch: Launch, settings: Settings
 ) -> Zygote | None:
     """Check the options and fork the zygote, unless something else than a fork of this process is wanted."""
+    from lk_agents.ipc.descriptors import raise_descriptor_limit
     from lk_agents.worker.config import resolve
 
     if launch.server:  # address and credentials come with the server
         settings = replace(settings, url="ws://127.0.0.1", api_key="later", api_secret="later")  # noqa: S106
     config = resolve(options, settings, devmode=launch.devmode)
     options.validate_config(launch.devmode)
+    raise_descriptor_limit()  # before there is a loop, which needs some
     if config.executor != "process" or options.job_credentials != "inherit" or not options.preload_app:
         return None
     return _fork_zygote(options, registry)
@@ -196,19 +212,9 @@ class _Session:
     def _told_pool(self, config: PoolConfig, listener: PoolListener) -> JobPool:
         """Build the same pool as the worker would, with a listener that tells the watcher of every change of jobs."""
         from lk_agents.cli.attendants import TellingListener
-        from lk_agents.ipc import build_pool
 
         assert self._worker is not None, "a worker builds its pool when it runs"
-        decided = self._worker.config
-        return build_pool(
-            config,
-            TellingListener(listener, self._tell_watcher),
-            executor=decided.executor,
-            registry=self._registry,
-            zygote=self._zygote,
-            preload=decided.options.preload_app,
-            with_credentials=decided.options.job_credentials == "inherit",
-        )
+        return self._worker.build_pool(config, TellingListener(listener, self._tell_watcher))
 
     def _tell_watcher(self) -> None:
         if self._carrier is not None:

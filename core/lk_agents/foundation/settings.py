@@ -22,6 +22,9 @@ from dataclasses import dataclass, field
 __all__ = ["Settings", "child_environment", "leave_credentials_behind"]
 
 
+_PROXIES = frozenset({"http_proxy", "https_proxy", "ws_proxy", "wss_proxy"})
+
+
 def _names(text: str) -> frozenset[str]:
     return frozenset(part.strip() for part in text.split(",") if part.strip())
 
@@ -32,7 +35,10 @@ def _flag(text: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the environment says, read once; see the module's table."""
+    """What the environment says, read once; see the module's table.
+
+    :param proxies: the variables that name proxies, which the HTTP library reads by itself: name and value.
+    """
 
     url: str = ""
     api_key: str = ""
@@ -42,6 +48,7 @@ class Settings:
     trace_hooks: bool = False
     cache_folder: str = ""
     no_color: bool = False
+    proxies: Mapping[str, str] = field(default_factory=dict, repr=False)  # there may be a password in it
 
     @classmethod
     def read(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -56,6 +63,7 @@ class Settings:
             trace_hooks=_flag(env.get("LK_AGENTS_TRACE_HOOKS", "")),
             cache_folder=env.get("LK_AGENTS_CACHE", ""),
             no_color="NO_COLOR" in env,
+            proxies={name: value for name, value in env.items() if name.lower() in _PROXIES and value},
         )
 
 

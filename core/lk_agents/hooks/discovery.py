@@ -126,8 +126,8 @@ def require_known(infos: Iterable[PluginInfo], settings: Settings) -> None:
             if names.isdisjoint({name, normalised(name)}):
                 known = ", ".join(sorted(repr(info.name) for info in there)) or "none"
                 raise PluginError(
-                    f"{variable} names {name!r}, but there is no such plugin{closest(name, names)}; "
-                    f"installed are: {known}"
+                    f"{variable} names {name!r}, but there is no such plugin; installed are: {known}"
+                    f"{closest(name, names)}"
                 )
 
 

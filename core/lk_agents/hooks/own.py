@@ -61,6 +61,8 @@ def name_of(target: object) -> str:
         return target.__name__
     if isinstance(target, Mapping):
         return "functions"
+    if isinstance(target, type):
+        return f"{target.__module__}.{target.__qualname__}"
     return f"{type(target).__module__}.{type(target).__qualname__}"
 
 

@@ -17,7 +17,7 @@ from lk_agents.foundation.errors import PluginError
 from lk_agents.foundation.log import logger
 from lk_agents.foundation.settings import Settings
 from lk_agents.hooks import discovery
-from lk_agents.hooks.checks import Declared, find_problem, unmarked_hook
+from lk_agents.hooks.checks import Declared, closest, find_problem, unmarked_hook
 from lk_agents.hooks.info import NAMED, Handover, Implementation, PluginInfo
 from lk_agents.hooks.markers import HOOK_PREFIX, HookRules, Scope, rules_of
 from lk_agents.hooks.own import as_reference, from_reference, implementations_of, name_of
@@ -355,7 +355,7 @@ class PluginRegistry:
             if info.package == item or (info.distribution and discovery.normalised(info.distribution) in wanted)
         ]
         if not found:
-            known = ", ".join(sorted(repr(name) for name in self._infos)) or "none"
+            known = (", ".join(sorted(map(repr, self._infos))) or "none") + closest(item, self._infos)
             raise PluginError(f"{NAMED} names {item!r}, but there is no such plugin; installed are: {known}")
         for info in found:
             info.require_working()

@@ -26,27 +26,19 @@ __all__ = [
     "get_current_job_context",
 ]
 
-_HOME = {
-    "DEFAULT_PARTICIPANT_KINDS": "participants",
-    "AutoSubscribe": "subscription",
-    "JobAcceptArguments": "request",
-    "JobContext": "context",
-    "JobExecutorType": "process",
-    "JobProcess": "process",
-    "JobRequest": "request",
-    "RunningJobInfo": "request",
-    "get_current_job_context": "context",
+_NAMES = {
+    "context": ("JobContext", "get_current_job_context"),
+    "participants": ("DEFAULT_PARTICIPANT_KINDS",),
+    "process": ("JobExecutorType", "JobProcess"),
+    "request": ("JobAcceptArguments", "JobRequest", "RunningJobInfo"),
+    "subscription": ("AutoSubscribe",),
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
+    from lk_agents.foundation.lazy import load_name
 
-    value = getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
+    return load_name(__name__, name, _NAMES)
 
 
 def __dir__() -> list[str]:

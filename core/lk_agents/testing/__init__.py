@@ -6,7 +6,6 @@ Asynchronous tests and fixtures are run by ``pytest-asyncio`` (1.5 or newer, loo
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -14,13 +13,11 @@ if TYPE_CHECKING:
 
 __all__ = ["VirtualClock", "VirtualLoop", "VirtualTimeError"]
 
-_HOMES = {"VirtualClock": "clock", "VirtualLoop": "clock", "VirtualTimeError": "clock"}
-
 
 def __getattr__(name: str) -> Any:
-    if (home := _HOMES.get(name)) is not None:
-        return getattr(import_module(f"{__name__}.{home}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from lk_agents.foundation.lazy import load_name
+
+    return load_name(__name__, name, {"clock": __all__})
 
 
 def __dir__() -> list[str]:

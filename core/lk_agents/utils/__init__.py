@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,22 +11,16 @@ if TYPE_CHECKING:
 
 __all__ = ["EventEmitter", "MovingAverage", "aio", "http_context", "hw", "is_given", "shortuuid", "time_ms"]
 
-_MODULES = frozenset({"aio", "http_context", "hw"})
-_HOMES = {
-    "EventEmitter": "events",
-    "MovingAverage": "misc",
-    "is_given": "misc",
-    "shortuuid": "misc",
-    "time_ms": "misc",
+_NAMES = {
+    "events": ("EventEmitter",),
+    "misc": ("MovingAverage", "is_given", "shortuuid", "time_ms"),
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return import_module(f"{__name__}.{name}")
-    if (home := _HOMES.get(name)) is not None:
-        return getattr(import_module(f"{__name__}.{home}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from lk_agents.foundation.lazy import load_name
+
+    return load_name(__name__, name, _NAMES, submodules=("aio", "http_context", "hw"))
 
 
 def __dir__() -> list[str]:

@@ -6,9 +6,11 @@ import functools
 import inspect
 import math
 import pickle
+import string
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
@@ -25,11 +27,14 @@ from lk_agents.worker.options import (
     _WorkerEnvOption,
 )
 
-__all__ = ["WorkerConfig", "resolve"]
+__all__ = ["WorkerConfig", "check_plugins", "resolve"]
 
 LOOPBACK: Final = "127.0.0.1"
 _DAY_SECONDS: Final = 86_400
 URL_SCHEMES: Final = ("ws", "wss", "http", "https")
+_FRAME: Final = string.whitespace + "\"'"
+_NOT_IN_HOSTS: Final = frozenset(string.whitespace + "<>{}$\"'\\|^`%")
+"""What a host's name never holds, but an example that was copied does: ``wss://<your-project>.example``."""
 _GOOD_URLS: Final = "wss://HOST or ws://HOST:PORT"
 SHORTEST_SECRET: Final = 32
 """Characters of a secret; a token that was signed with a shorter one can be forged by whoever has the token."""
@@ -73,6 +78,7 @@ def resolve(options: WorkerOptions, settings: Settings, *, devmode: bool, platfo
     key = _filled("api_key", options.api_key, settings.api_key, "LIVEKIT_API_KEY")
     secret = _filled("api_secret", options.api_secret, settings.api_secret, "LIVEKIT_API_SECRET")
     _check_url(url)
+    _check_proxies(settings.proxies)
     _check_secret(key, secret, devmode=devmode)
     _check_functions(options)
     _check_types(options)
@@ -108,6 +114,12 @@ def _filled(name: str, given: str | None, from_environment: str, variable: str) 
         raise ConfigError(f"{name} is empty; give WorkerOptions.{name} or set {variable}")
     if not isinstance(value, str):  # not shown: it may be a secret
         raise ConfigError(f"{name} is of type {type(value).__name__}; give WorkerOptions.{name} a text (str)")
+    if value.strip(_FRAME) != value:  # the line break of a file, or quotes that the shell was not there to take away
+        shown = f" ({_shown(value)!r})" if name == "ws_url" else ""
+        raise ConfigError(
+            f"{name}{shown} begins or ends with white space or a quotation mark; take that out of {variable} "
+            f"or of WorkerOptions.{name}"
+        )
     return value
 
 
@@ -115,10 +127,23 @@ def _check_url(url: str) -> None:
     try:
         parts = urlsplit(url)
         usable = parts.scheme in URL_SCHEMES and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+        usable = usable and _NOT_IN_HOSTS.isdisjoint(parts.hostname or "")
     except ValueError as error:  # a port that is no number, or a broken IPv6 address
         raise ConfigError(f"ws_url is {_shown(url)!r}, which is no URL ({error}); give {_GOOD_URLS}") from error
     if not usable:
         raise ConfigError(f"ws_url is {_shown(url)!r}; it must look like {_GOOD_URLS} (http and https do too)")
+
+
+def _check_proxies(proxies: Mapping[str, str]) -> None:
+    """Refuse a proxy's address that cannot be read: every connection would fail, through that proxy or not."""
+    for name, proxy in proxies.items():
+        try:
+            _ = urlsplit(proxy).port
+        except ValueError as error:
+            raise ConfigError(
+                f"the variable {name} is {_shown(proxy)!r}, which is no URL ({error}); "
+                f"set it to http://HOST:PORT, or take it away"
+            ) from error
 
 
 def _shown(url: str) -> str:
@@ -180,6 +205,8 @@ def _check_functions(options: WorkerOptions) -> None:
     for name in ("entrypoint_fnc", "request_fnc", "prewarm_fnc", "load_fnc"):
         if not callable(function := getattr(options, name)):
             raise ConfigError(f"{name} is {function!r}, which cannot be called; give a function")
+        if inspect.isclass(function):
+            raise ConfigError(f"{name} is the class {_name_of(function)}; give a function, or an object of that class")
     _want_coroutine("entrypoint_fnc", options.entrypoint_fnc)
     parameters = {"entrypoint_fnc": "JobContext", "request_fnc": "JobRequest", "prewarm_fnc": "JobProcess"}
     for name, parameter in parameters.items():
@@ -197,6 +224,8 @@ def _check_functions(options: WorkerOptions) -> None:
 
 
 def _want_coroutine(name: str, function: Callable[..., Any]) -> None:
+    if inspect.isasyncgenfunction(_plain(function)):
+        raise ConfigError(f"{name} is {_name_of(function)}, an asynchronous generator; take the yield out of it")
     if not _is_coroutine_function(function):
         raise ConfigError(f"{name} is {_name_of(function)}, a plain function; define it with async def")
 
@@ -246,8 +275,8 @@ def _check_in_a_file(name: str, function: Callable[..., Any]) -> None:
 
 def _check_types(options: WorkerOptions) -> None:
     for name, kind, remedy in (
-        ("job_executor_type", JobExecutorType, "one of JobExecutorType"),
-        ("worker_type", WorkerType, "one of WorkerType"),
+        ("job_executor_type", JobExecutorType, _one_of(JobExecutorType)),
+        ("worker_type", WorkerType, _one_of(WorkerType)),
         ("permissions", WorkerPermissions, "a WorkerPermissions"),
         ("agent_name", str, "a text (str)"),
         ("host", str, "a text (str)"),
@@ -257,12 +286,43 @@ def _check_types(options: WorkerOptions) -> None:
             raise ConfigError(f"{name} is {value!r}; give {remedy}")
     if options.job_credentials not in {"inherit", "none"}:
         raise ConfigError(f'job_credentials is {options.job_credentials!r}; it must be "inherit" or "none"')
-    if isinstance(options.plugins, str):
-        raise ConfigError(f"plugins is the text {options.plugins!r}; give a list: [{options.plugins!r}]")
+    check_plugins(options)
+    _check_permissions(options.permissions)
     try:
         pickle.dumps(options.job_user_arguments)
     except Exception as error:
         raise ConfigError(f"job_user_arguments cannot be pickled, so no process could be sent it: {error}") from error
+
+
+def _one_of(kind: type[Enum]) -> str:
+    return " or ".join(f"{kind.__name__}.{member.name}" for member in kind)
+
+
+def check_plugins(options: WorkerOptions) -> None:
+    """Refuse ``WorkerOptions.plugins`` that is no list; what stands in it is looked at when plugins are loaded.
+
+    :raises ConfigError: the text names the value and the remedy.
+    """
+    plugins: object = options.plugins
+    if isinstance(plugins, str):
+        raise ConfigError(f"plugins is the text {plugins!r}; give a list: [{plugins!r}]")
+    if plugins is not None and not isinstance(plugins, Iterable):
+        raise ConfigError(f"plugins is {plugins!r}; give a list of names and objects with hooks")
+
+
+def _check_permissions(permissions: WorkerPermissions) -> None:
+    from livekit.protocol.models import TrackSource
+
+    for name, value in vars(permissions).items():
+        if name != "can_publish_sources" and not isinstance(value, bool):
+            raise ConfigError(f"permissions.{name} is {value!r}; give True or False")
+    sources: object = permissions.can_publish_sources
+    known = TrackSource.values()
+    if not isinstance(sources, Iterable) or not all(type(one) is int and one in known for one in sources):
+        raise ConfigError(
+            f"permissions.can_publish_sources is {sources!r}; give a list of livekit.protocol.models.TrackSource, "
+            f"as in [TrackSource.MICROPHONE]"
+        )
 
 
 def _check_numbers(options: WorkerOptions, *, threshold: float, idle: int, port: int) -> None:

@@ -173,7 +173,16 @@ class WorkerOptions:
     job_user_arguments: Any = None
 
     def validate_config(self, devmode: bool) -> None:
-        """Warn, once, of a threshold that a production worker's load can never reach."""
+        """Warn, once, of what works and is hardly meant.
+
+        That is a threshold that a production worker's load can never reach, and credentials that are to be kept from
+        jobs that run in the worker's own memory.
+        """
+        if self.job_credentials == "none" and self.job_executor_type is JobExecutorType.THREAD:
+            logger.warning(
+                "job_credentials keeps nothing from jobs in threads: they share the worker's memory and environment",
+                extra={"job_credentials": self.job_credentials},
+            )
         threshold = _WorkerEnvOption.getvalue(self.load_threshold, devmode)
         if threshold > 1 and not devmode:
             logger.warning(

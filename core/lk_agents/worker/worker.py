@@ -64,7 +64,7 @@ class Worker(EventEmitter[EventTypes]):
     :param loop: the loop that it will run on; by default the running one when it starts.
     :param registry: the plugins; by default the process's own, for which see ``lk_agents.hooks.current``.
     :param zygote: where processes are forked from, if somebody made it before the loop began.
-    :param pool_factory: builds the pool instead of ``ipc.build_pool``.
+    :param pool_factory: builds the pool instead of :meth:`build_pool`.
     :param limits: deadlines that users do not set.
     :raises ConfigError: an option cannot work; the text names it and the remedy.
     """
@@ -85,7 +85,7 @@ class Worker(EventEmitter[EventTypes]):
         self._loop = loop
         self._plugins = WorkerPlugins(registry, self._config.options)
         self._zygote = zygote
-        self._pool_factory = pool_factory or self._build_pool
+        self._pool_factory = pool_factory or self.build_pool
         self._limits = limits or WorkerLimits()
         self._state = WorkerState.NEW
         self._engine: Engine | None = None
@@ -261,6 +261,20 @@ class Worker(EventEmitter[EventTypes]):
 
     _reload_jobs = resume_jobs
 
+    def build_pool(self, config: PoolConfig, listener: PoolListener) -> JobPool:
+        """Return the pool that this worker's options ask for; ``pool_factory`` may call it with its own listener."""
+        from lk_agents.ipc import build_pool
+
+        return build_pool(
+            config,
+            listener,
+            executor=self._config.executor,
+            registry=self._plugins.registry,
+            zygote=self._zygote,
+            preload=self._config.options.preload_app,
+            with_credentials=self._config.options.job_credentials == "inherit",
+        )
+
     # --- inside --------------------------------------------------------------------------------------
 
     def _running_engine(self) -> Engine:
@@ -336,16 +350,3 @@ class Worker(EventEmitter[EventTypes]):
             await self._plugins.tell_and_wait("lk_agents_worker_stopped", worker=self)
             await self._plugins.aclose()
             logger.info("the worker is closed")
-
-    def _build_pool(self, config: PoolConfig, listener: PoolListener) -> JobPool:
-        from lk_agents.ipc import build_pool
-
-        return build_pool(
-            config,
-            listener,
-            executor=self._config.executor,
-            registry=self._plugins.registry,
-            zygote=self._zygote,
-            preload=self._config.options.preload_app,
-            with_credentials=self._config.options.job_credentials == "inherit",
-        )
