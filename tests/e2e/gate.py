@@ -16,6 +16,7 @@ class Gate:
         self._tasks: set[asyncio.Task[None]] = set()
         self._silenced: set[asyncio.StreamWriter] = set()
         self._writers: set[asyncio.StreamWriter] = set()
+        self._callers: list[tuple[asyncio.StreamWriter, asyncio.StreamWriter]] = []
         self._server: asyncio.Server | None = None
 
     @property
@@ -27,6 +28,16 @@ class Gate:
     def silence(self) -> None:
         """Swallow from now on what comes through the connections that there are; new ones are forwarded."""
         self._silenced |= self._writers
+
+    def cut(self) -> None:
+        """Close the connections that fell silent: the server too finds out about them, in its own time."""
+        for writer in self._silenced:
+            writer.transport.abort()
+
+    def inject(self, data: bytes, *, to_server: bool = False) -> None:
+        """Send something of our own through the connection that was opened first, while nothing else is on its way."""
+        caller, server = self._callers[0]
+        (server if to_server else caller).write(data)
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
@@ -44,6 +55,7 @@ class Gate:
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         to_reader, to_writer = await asyncio.open_connection("127.0.0.1", self._to)
         self._writers |= {writer, to_writer}
+        self._callers.append((writer, to_writer))
         for source, target in ((reader, to_writer), (to_reader, writer)):
             task = asyncio.create_task(self._forward(source, target))
             self._tasks.add(task)

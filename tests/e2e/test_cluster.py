@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from livekit import api
 from tests.e2e import agents
-from tests.e2e.conftest import TELLS_OF_JOBS
+from tests.e2e.fixtures import TELLS_OF_JOBS
 from tests.e2e.journal import SOON, Journal
 from tests.e2e.office import Office
 from tests.e2e.server_log import ServerLog

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import psutil
 import pytest
-from tests.e2e.journal import SOON, Entry, Journal
+from tests.e2e.command import AGENT_FILE, ROOT, Command, alive, all_gone, running
+from tests.e2e.journal import Entry, Journal
 from tests.e2e.office import Office
 from tests.e2e.stage import Stage
 
@@ -21,10 +18,9 @@ from lk_agents.testing.fixtures_worker import WorkerBench
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
-ROOT = Path(__file__).resolve().parent.parent.parent
 FORCED_SECONDS = 5.0
 ORPHANED_SECONDS = 20.0
-AGENT_FILE = f"""
+AGENT = f"""
 import os, sys
 sys.path.append({str(ROOT)!r})
 from lk_agents import JobExecutorType, WorkerOptions
@@ -43,84 +39,23 @@ options = WorkerOptions(
 """
 
 
-class Command:
-    """A running ``lk-agents start``."""
-
-    def __init__(self, process: asyncio.subprocess.Process, agent: str, log: Path) -> None:
-        self.process = process
-        self.agent = agent
-        self._log = log
-
-    @property
-    def output(self) -> str:
-        """What it printed so far."""
-        return self._log.read_text()
-
-    def tree(self) -> list[psutil.Process]:
-        """Return its processes, itself first."""
-        first = psutil.Process(self.process.pid)
-        return [first, *first.children(recursive=True)]
-
-    async def end(self, seconds: float = SOON) -> int:
-        """Wait for its end and return the exit code."""
-        try:
-            async with asyncio.timeout(seconds):
-                return await self.process.wait()
-        except TimeoutError:
-            raise AssertionError(f"it did not end in {seconds:g} s; it wrote:\n{self.output}") from None
-
-
-def alive(processes: list[psutil.Process]) -> list[int]:
-    """Return those that still run."""
-    return [one.pid for one in processes if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
-
-
-async def all_gone(processes: list[psutil.Process], seconds: float) -> None:
-    """Wait until none of them runs."""
-    try:
-        async with asyncio.timeout(seconds):
-            while alive(processes):
-                await asyncio.sleep(0.02)
-    except TimeoutError:
-        raise AssertionError(f"still there after {seconds:g} s: {alive(processes)}") from None
-
-
 class Bench:
     """Starts the command in a folder of its own."""
 
     def __init__(self, stage: Stage, folder: Path) -> None:
         self.stage = stage
         self.folder = folder
-        (folder / "my_agent.py").write_text(AGENT_FILE)
+        (folder / AGENT_FILE).write_text(AGENT)
 
     @asynccontextmanager
     async def start(self, entrypoint: str, *arguments: str, executor: str = "process") -> AsyncIterator[Command]:
         """Run it until the end of the block, and return when the server knows it."""
-        agent, log = self.stage.office.name("agent"), self.folder / "log.txt"
-        bare = {name: value for name, value in os.environ.items() if not name.startswith(("LIVEKIT_", "LK_"))}
-        told = {"ENTRYPOINT": entrypoint, "AGENT": agent, "JOURNAL": self.stage.journal.path, "EXECUTOR": executor}
-        with log.open("wb") as output:
-            process = await asyncio.create_subprocess_exec(
-                Path(sys.executable).with_name("lk-agents"),
-                *("start", "my_agent.py", *arguments),
-                cwd=self.folder,
-                env=bare | self.stage.office.server.env() | told,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=asyncio.subprocess.STDOUT,
-            )
-        command = Command(process, agent, log)
-        tree: list[psutil.Process] = []
-        try:
-            await self.stage.log.one("worker registered", agentName=agent)
-            tree = command.tree()
+        told = {"ENTRYPOINT": entrypoint, "JOURNAL": self.stage.journal.path, "EXECUTOR": executor}
+        environment = {**self.stage.office.server.env(), **told}
+        async with running(self.folder, self.stage.office.name("agent"), environment, arguments) as command:
+            await self.stage.log.one("worker registered", agentName=command.agent)
+            command.tree()
             yield command
-        finally:
-            for one in {*tree, *(command.tree() if process.returncode is None else [])}:
-                if one.is_running():
-                    one.kill()
-            await process.wait()
-            print(command.output)
 
     async def job(self, command: Command) -> Entry:
         """Dispatch a job to it and wait until it has joined its room."""

@@ -94,3 +94,27 @@ async def test_garbage_from_a_child_is_the_end_of_its_channel_and_says_what_it_w
     handle.died(0)
     await settle()
     handle.release()
+
+
+async def test_garbage_on_the_side_channel_is_the_end_of_both_channels() -> None:
+    handle, sink, ends = await opened()
+    handle.born(os.getpid())
+    ends.side.sendall(frame(b"\x2a"))
+    await settle()
+
+    assert sink.told[0] == "lost child to worker: Expected `object`, got `int` (a int, 1 bytes)"
+    assert ends.channel.recv(1) == b""  # so that the child ends its job by itself
+    ends.close()
+    handle.died(0)
+    await settle()
+    handle.release()
+
+
+async def test_a_process_that_could_not_be_had_is_told_of_with_the_reason() -> None:
+    handle, sink, ends = await opened()
+    handle.failed("no more processes")
+    ends.close()
+    await settle()
+
+    assert sink.told == ["no more processes"]
+    handle.release()

@@ -60,6 +60,7 @@ class ProcessHandle:
         self._early: list[FromChild] = []
         self._exited = False
         self._code: int | None = None
+        self._failure = ""
         self._drain: asyncio.TimerHandle | None = None
         self._told = False
 
@@ -93,6 +94,11 @@ class ProcessHandle:
             self._sink.message(self.init.executor_id, message)
         if self._killed_early:
             self.kill()
+
+    def failed(self, why: str) -> None:
+        """Note that there is no process, or none that can be held; the sink is told why."""
+        self._failure = why
+        self.died(None)
 
     def died(self, code: int | None) -> None:
         """Note its exit; the sink is told once all that it wrote has been read."""
@@ -169,7 +175,11 @@ class ProcessHandle:
             self._sink.channel_lost(self.init.executor_id, str(error) if error else "")
         self._one_less()
 
-    def _side_end(self, _: ProtocolError | None) -> None:
+    def _side_end(self, error: ProtocolError | None) -> None:
+        """Without its side channel nothing is heard of it any more: one that broke it is as lost as by the other."""
+        if error is not None and not self._exited and not self._told:
+            self._sink.channel_lost(self.init.executor_id, str(error))
+            self._channel.close()  # so that it ends its job by itself
         self._one_less()
 
     def _one_less(self) -> None:
@@ -183,7 +193,7 @@ class ProcessHandle:
         self._told = True
         if self._drain is not None:
             self._drain.cancel()
-        self._sink.exited(self.init.executor_id, self._code, describe_exit(self._code))
+        self._sink.exited(self.init.executor_id, self._code, self._failure or describe_exit(self._code))
 
 
 def _stack_file() -> int:

@@ -97,6 +97,10 @@ class Inbox:
             how = describe_exit(code, entry.executor.pss_mb)
         self.post(executor_id, m.Exited(at=monotonic(), how=how, code=code))
 
+    def not_started(self, executor_id: int, why: str) -> None:
+        """See ``LauncherSink``."""
+        self.post(executor_id, m.Exited(at=monotonic(), how=why, code=None, excused=True))
+
     def launcher_changed(self) -> None:
         """See ``LauncherSink``."""
         self.post_change()

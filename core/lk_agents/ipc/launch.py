@@ -26,6 +26,9 @@ class ExecutorSink(Protocol):
 class LauncherSink(ExecutorSink, Protocol):
     """The same, and what happens to the launcher itself."""
 
+    def not_started(self, executor_id: int, why: str) -> None:
+        """It never began to start, because what it was to be started from went away; the last call for it."""
+
     def launcher_changed(self) -> None:
         """Whether executors can be launched (``ready``), or why not (``failure``), has changed."""
 

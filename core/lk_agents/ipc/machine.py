@@ -342,7 +342,8 @@ def _gone(executor: Executor, event: Exited) -> Step:
     gone = replace(executor, phase=Phase.GONE, deadline_serial=executor.deadline_serial + 1)
     why = f"{executor.fault}; {event.how}" if executor.fault else event.how
     if executor.job_id is None:
-        return gone, () if executor.warm or executor.unwanted else (ReportFailedStart(why),)
+        harmless = executor.warm or executor.unwanted or event.excused
+        return gone, () if harmless else (ReportFailedStart(why),)
     if executor.end is not None:
         return gone, ()
     if not executor.begun and not executor.unwanted:

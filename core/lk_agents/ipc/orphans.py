@@ -106,12 +106,16 @@ class OrphanReaper:
 
 
 def own_zombies() -> Iterator[int]:
-    """Yield the children of this process that have ended and that nobody has waited for."""
-    for listing in Path("/proc/self/task").glob("*/children"):
-        with suppress(OSError):
-            for pid in map(int, listing.read_text(encoding="ascii").split()):
-                if _stat(pid)[_STAT_STATE] == "Z":
-                    yield pid
+    """Yield the children of this process that have ended and that nobody has waited for.
+
+    Without a descriptor to look with it finds none: the next look does.
+    """
+    with suppress(OSError):
+        for listing in Path("/proc/self/task").glob("*/children"):
+            with suppress(OSError):
+                for pid in map(int, listing.read_text(encoding="ascii").split()):
+                    if _stat(pid)[_STAT_STATE] == "Z":
+                        yield pid
 
 
 def _stat(pid: int) -> list[str]:

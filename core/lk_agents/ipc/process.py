@@ -48,6 +48,7 @@ class ZygoteProcess(ProcessHandle):
 
     def __init__(self, init: Initialize, sink: LauncherSink, forget: Callable[[int], None]) -> None:
         super().__init__(init, sink)
+        self._launcher_sink = sink
         self._forget = forget
         self._pidfd = -1
         self._late: asyncio.TimerHandle | None = None
@@ -68,13 +69,29 @@ class ZygoteProcess(ProcessHandle):
         self._let_go()
         self.died(code)
 
-    def zygote_gone(self) -> None:
-        """Find out by ourselves: without its zygote the process, if it was forked at all, is our child."""
-        if self._pidfd < 0:
-            if not self._exited:
-                self.died(None)
-        elif self._late is not None:
+    def not_forked(self, why: str, *, excused: bool) -> None:
+        """Note that its zygote went away before it was forked.
+
+        :param excused: it counts as no failed start.
+        """
+        if not excused:
+            self.failed(why)
+        elif not self._exited:
+            self._exited = self._told = True
+            self._forget(self.init.executor_id)
+            self._launcher_sink.not_started(self.init.executor_id, why)
+
+    def zygote_gone(self, *, excused: bool) -> bool:
+        """Find out by ourselves: without its zygote the process, if it was forked at all, is our child.
+
+        :returns: whether it was not.
+        """
+        if self._pidfd < 0 and not self._exited:
+            self.not_forked("the process that jobs are forked from died before it had forked this one", excused=excused)
+            return True
+        if self._late is not None:
             self._gone()
+        return False
 
     def release(self) -> None:
         """See ``Handle``."""
@@ -126,6 +143,8 @@ class ZygoteLauncher:
         self._ready = False
         self._failure: str | None = None
         self._failed_in_a_row = 0
+        self._lost_forks = False
+        """A zygote has died with forks to do, and none has forked since: if that happens again, forking kills it."""
         self._without: list[str] = []
         self._restart: asyncio.TimerHandle | None = None
         self._start_look: asyncio.TimerHandle | None = None
@@ -137,7 +156,7 @@ class ZygoteLauncher:
     @property
     def ready(self) -> bool:
         """See ``Launcher``."""
-        return self._ready and not self._closed
+        return self._ready and not self._closed and self._zygote is not None and not self._zygote.ended
 
     @property
     def failure(self) -> str | None:
@@ -193,16 +212,17 @@ class ZygoteLauncher:
         try:
             ends = await child.open()
         except OSError as error:
-            logger.error("no descriptors for another process", extra={"error": str(error)})
-            child.died(None)
+            self._no_descriptors(child, str(error))
             return
         try:
-            if self._zygote is None:
+            if self._zygote is None or self._zygote.ended:
                 raise BrokenPipeError("the zygote is gone")
             self._zygote.fork(Fork(init=child.init), ends.descriptors())
+        except ConnectionError as error:
+            child.not_forked(f"no process could be forked: {error}", excused=not self._lost_forks)
         except OSError as error:
             logger.warning("no process could be forked", extra={"error": str(error)})
-            child.died(None)
+            child.failed(f"no process could be forked: {error}")
         finally:
             ends.close()
 
@@ -211,14 +231,11 @@ class ZygoteLauncher:
         match message:
             case Forked(executor_id=executor_id, pid=pid):
                 self._orphans.know(pid)
-                if executor_id in self._children:
-                    self._children[executor_id].forked(pid, descriptors[0])
-                else:  # given up, with the zygote before this one; it ends when it sees that its channel has
-                    os.close(descriptors[0])
+                self._forked(executor_id, pid, descriptors)
             case ForkFailed(executor_id=executor_id, error=error):
                 logger.error("no process could be forked", extra={"error": error})
                 if executor_id in self._children:
-                    self._children[executor_id].died(None)
+                    self._children[executor_id].failed(f"no process could be forked: {error}")
             case ChildExited(pid=pid, code=code):
                 child = next((child for child in self._children.values() if child.pid == pid), None)
                 if child is not None:
@@ -240,12 +257,29 @@ class ZygoteLauncher:
                 self._failure = f"the process that jobs are forked from could not start: {error}"
                 logger.error("zygote failed", extra={"error": error, "traceback": message.traceback})
 
+    def _forked(self, executor_id: int, pid: int, descriptors: list[int]) -> None:
+        self._lost_forks = False
+        child = self._children.get(executor_id)
+        if not descriptors:  # the kernel leaves it out when this process may open no more files
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)  # nobody could watch it; the zygote reaps it
+            if child is not None:
+                self._no_descriptors(child, f"none was left for process {pid}, which is ended")
+        elif child is not None:
+            child.forked(pid, descriptors[0])
+        else:  # given up, with the zygote before this one; it ends when it sees that its channel has
+            os.close(descriptors[0])
+
+    def _no_descriptors(self, child: ZygoteProcess, error: str) -> None:
+        logger.error("no descriptors for another process", extra={"error": error})
+        child.failed(f"no descriptors for another process: {error}")
+
     def _zygote_ended(self) -> None:
         was_ready, self._ready, self._zygote = self._ready, False, None
         if was_ready:
             logger.warning("the process that jobs are forked from is gone; starting another one")
-        for child in tuple(self._children.values()):
-            child.zygote_gone()
+        lost = [child.zygote_gone(excused=not self._lost_forks) for child in tuple(self._children.values())]
+        self._lost_forks = self._lost_forks or any(lost)
         delay = RESTART_SECONDS[min(self._failed_in_a_row, len(RESTART_SECONDS) - 1)]
         self._failed_in_a_row += 1
         if not self._closed:

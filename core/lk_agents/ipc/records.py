@@ -217,10 +217,14 @@ class ChannelLost(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class Exited(Event):
-    """It is no more; ``how`` is the exit in words."""
+    """It is no more; ``how`` is the exit in words.
+
+    ``excused``: what it was to be started from went away before, so it counts as no failed start.
+    """
 
     how: str
     code: int | None
+    excused: bool = False
 
 
 # --- commands: what is to be done ---------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from typing import Final, NoReturn
 import msgspec
 
 from lk_agents.foundation.clock import monotonic
-from lk_agents.foundation.errors import ConfigError, ProcessStartError
+from lk_agents.foundation.errors import ConfigError, ProcessStartError, ProtocolError
 from lk_agents.foundation.log import logger
 from lk_agents.foundation.settings import child_environment
 from lk_agents.ipc.child_logs import levels_in_force
@@ -76,6 +76,11 @@ class Zygote:
         self._on_end: Callable[[], None] | None = None
         self._gone_event: asyncio.Event | None = None
         self._ended = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether its socket has ended: it forks no more, though it may not be quite gone yet."""
+        return self._ended
 
     def watch(self, on_message: Callable[[FromZygote, list[int]], None], on_end: Callable[[], None]) -> None:
         """Hand on what it says, on the running loop, until it ends."""
@@ -160,9 +165,10 @@ class Zygote:
             return
         except OSError:
             data, descriptors = b"", []
-        if data and self._on_message is not None:
-            self._on_message(decode_from_zygote(data), descriptors)
-        elif not data:
+        message = _understood(data, descriptors)
+        if message is not None and self._on_message is not None:
+            self._on_message(message, descriptors)
+        elif message is None:
             self._ended = True
             with suppress(ProcessLookupError):  # whatever it still does, it is of no use without its socket
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
@@ -192,6 +198,19 @@ class Zygote:
             self._gone_event.set()
         if self._ended and self._on_end is not None:
             self._on_end()  # only now: its children become ours after its socket has ended, and before it is gone
+
+
+def _understood(data: bytes, descriptors: list[int]) -> FromZygote | None:
+    """Return what it said; None for nothing, and for what cannot be read, which is the end of it too."""
+    if not data:
+        return None
+    try:
+        return decode_from_zygote(data)
+    except ProtocolError as error:
+        logger.error("zygote failed", extra={"error": str(error)})
+        for descriptor in descriptors:
+            os.close(descriptor)
+        return None
 
 
 def _wait_readable(descriptor: int, seconds: float) -> bool:
