@@ -192,8 +192,6 @@ async def test_a_worker_that_runs_out_of_descriptors_is_full_until_it_has_some_a
         perhaps=(
             Said(ERROR, "no descriptors for another process"),
             Said(WARNING, "a process did not get warm"),
-            Said(ERROR, "the answer to a job failed", {"answer": "accepted"}),
-            Said(ERROR, "a load signal cannot be read; it is left out"),
         ),
     )
     async with bench.start(idle=0, before=limit_of_files(LEAST_FILES), left=left) as run:

@@ -126,7 +126,7 @@ async def test_a_rehearsal_leaves_loop_and_context_as_they_were() -> None:
     loop = asyncio.get_running_loop()
     handler, context = loop.get_exception_handler(), dict(contextvars.copy_context())
 
-    await rehearse_job(INIT)
+    await asyncio.create_task(rehearse_job(INIT), name="rehearsal")
 
     assert loop.get_exception_handler() is handler
     assert dict(contextvars.copy_context()) == context

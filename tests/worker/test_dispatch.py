@@ -301,7 +301,9 @@ async def test_a_handler_that_stops_waiting_does_not_take_the_job_with_it(rig: A
 @pytest.mark.parametrize(
     "error", [NoProcessError("no process in 5 s"), ProcessStartError("prewarm raised ValueError: no model")]
 )
-async def test_a_job_that_cannot_be_started_is_reported_with_the_cause(rig: Any, error: Exception) -> None:
+async def test_a_job_that_cannot_be_started_is_reported_with_the_cause(
+    rig: Any, error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
     await rig.start(max_jobs=1)
     rig.pool.submit_error = error
 
@@ -310,6 +312,8 @@ async def test_a_job_that_cannot_be_started_is_reported_with_the_cause(rig: Any,
     await rig.server.until(lambda: rig.server.final_updates(dispatch.job.id))
     (update,) = rig.server.final_updates(dispatch.job.id)
     assert (update.status, update.error) == (JobStatus.JS_FAILED, str(error))
+    told = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
+    assert told == ["a job could not be started"], "once, and not as a failure of the user's code"
     rig.pool.submit_error = None
     await rig.server.until(lambda: not rig.server.workers[0].full)
     assert (await rig.server.dispatch("room")).outcome == "assigned"

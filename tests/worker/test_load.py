@@ -358,3 +358,17 @@ def test_memory_and_descriptors_are_read_from_the_system(tmp_path: Path) -> None
     (tmp_path / "sys/fs/cgroup/memory.max").write_text("100\n")
     (tmp_path / "sys/fs/cgroup/memory.current").write_text("91\n")
     assert memory_share(tmp_path) == 0.91
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="the system does not tell")
+def test_that_no_file_is_left_to_look_with_is_a_full_share() -> None:
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))  # the standard ones are open
+    try:
+        share = descriptor_share()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+    assert share == 1.0

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-__all__ = ["own_pss_kb", "private_kb", "pss_kb", "read_small", "release_unwritable", "write_small"]
+__all__ = ["mapped_files", "own_pss_kb", "private_kb", "pss_kb", "read_small", "release_unwritable", "write_small"]
 
 _SMALL_BYTES: Final = 4096
 _MADV_DONTNEED: Final = 4
@@ -36,6 +36,15 @@ def _rollup(pid: int | str, keys: tuple[bytes, ...]) -> int:
     lines = read_small(f"/proc/{pid}/smaps_rollup").split(b"\n")
     found = [int(line.split()[1]) for line in lines if line.startswith(keys)]
     return sum(found) if found else -1
+
+
+def mapped_files() -> set[str]:
+    """Return the files that this process has mapped; empty where the system does not tell."""
+    try:
+        lines = Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return set()
+    return {fields[5] for line in lines if len(fields := line.split(maxsplit=5)) == 6 and fields[5].startswith("/")}
 
 
 def release_unwritable(path: str) -> None:

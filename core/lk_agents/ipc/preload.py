@@ -19,7 +19,7 @@ from typing import Final
 from lk_agents.foundation.errors import ConfigError
 from lk_agents.foundation.log import logger
 from lk_agents.hooks.invoke import collect
-from lk_agents.ipc.memory import release_unwritable
+from lk_agents.ipc.memory import mapped_files, release_unwritable
 from lk_agents.ipc.program import Program
 
 __all__ = [
@@ -36,10 +36,11 @@ __all__ = [
     "require_unused_media_sdk",
 ]
 
+MEDIA_SDK: Final = "livekit.rtc"
 BASE_MODULES: Final = (
     "aiohttp",
     "livekit.api",
-    "livekit.rtc",
+    MEDIA_SDK,
     "lk_agents.ipc.child_process",
     "lk_agents.job.context",
     "lk_agents.utils.http_context",
@@ -177,7 +178,11 @@ def share_memory() -> None:
     the worker, would end the sharing (measured: 75 MB for a worker, its zygote and three warm processes, against 92).
     """
     for module in BASE_MODULES:
+        before = mapped_files()
         importlib.import_module(module)
+        if module == MEDIA_SDK:  # the worker has it for its children's sake: 4 MB of libraries that it never calls
+            for path in mapped_files() - before:
+                release_unwritable(path)
     gc.collect()
     gc.freeze()
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from contextvars import Token
 from typing import TYPE_CHECKING, Any, Final
 
 from lk_agents.foundation.errors import RoomDisconnectedError, RoomReplacedError
@@ -73,6 +75,7 @@ class JobRunner:
         self._entrypoint_task: asyncio.Task[None] | None = None
         self._end: asyncio.Future[End] = self._loop.create_future()
         self._deadline: EndDeadline | None = None
+        self._current: Token[JobContext] | None = None
 
     @property
     def job_id(self) -> str:
@@ -95,30 +98,18 @@ class JobRunner:
         Cancelled, it cancels all that belongs to the job and waits for nothing: :meth:`stop` is the way to end one.
         """
         started_at = self._loop.time()
-        other_handler = self._loop.get_exception_handler()
-        self._loop.set_exception_handler(self._on_loop_error)
-        http_context._new_session_ctx()  # noqa: SLF001  the name is fixed by the public surface
-        token = None
-        try:
-            self._host.job_started()
-            if (ctx := self._build_context()) is not None:
-                token = job_context_var.set(ctx)
-                await self._live(ctx)
-            return await self._finish(self._end.result(), started_at)
-        except asyncio.CancelledError:
-            self._abandon()
-            raise
-        finally:
-            if token is not None:
-                job_context_var.reset(token)
-            self._loop.set_exception_handler(other_handler)
+        with self._in_charge():
+            try:
+                await self._begin_and_live()
+                return await self._finish(self._end.result(), started_at)
+            except asyncio.CancelledError:
+                self._abandon()
+                raise
 
     async def rehearse(self) -> None:
-        """Do what a job begins with, its entrypoint included, and nothing else: no hook, no room, no end."""
-        self._host.job_started()
-        if (ctx := self._build_context()) is not None:
-            self._host.mark("entrypoint")
-            await asyncio.wait({start_contained(self._call_entrypoint(ctx), name="job_user_entrypoint")})
+        """Do what a job begins with, its entrypoint included, which must end it; but nothing of the end itself."""
+        with self._in_charge():
+            await self._begin_and_live()
 
     def stop(self, reason: str, *, cause: EndCause = EndCause.STOPPED, grace_seconds: float | None = None) -> None:
         """Begin the end of the job; the first cause wins.
@@ -156,6 +147,25 @@ class JobRunner:
         return True
 
     # --- running ------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _in_charge(self) -> Iterator[None]:
+        """Have this job be the current one while the block lasts, and take what the loop has nobody to give to."""
+        other_handler = self._loop.get_exception_handler()
+        self._loop.set_exception_handler(self._on_loop_error)
+        http_context._new_session_ctx()  # noqa: SLF001  the name is fixed by the public surface
+        try:
+            yield
+        finally:
+            if self._current is not None:
+                job_context_var.reset(self._current)
+            self._loop.set_exception_handler(other_handler)
+
+    async def _begin_and_live(self) -> None:
+        self._host.job_started()
+        if (ctx := self._build_context()) is not None:
+            self._current = job_context_var.set(ctx)
+            await self._live(ctx)
 
     def _build_context(self) -> JobContext | None:
         try:

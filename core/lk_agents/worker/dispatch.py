@@ -158,6 +158,8 @@ class Dispatcher:
                 self._refuse(offer, refusal.reason)
             else:
                 await self._config.options.request_fnc(request)
+        except (PoolError, AssignmentTimeoutError) as error:  # what accept() raises, and has told already
+            logger.debug("accept() failed", extra={"job_id": offer.job.id, "error": str(error)})
         except Exception:  # noqa: BLE001  logged; the user's error must not reach the server's other questions
             logger.exception("the answer to a job failed", extra={"job_id": offer.job.id, "answer": offer.answer})
         if offer.answer is None:

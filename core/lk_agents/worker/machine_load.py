@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import threading
@@ -149,11 +150,21 @@ def memory_share(root: Path = Path("/")) -> float | None:
 
 
 def descriptor_share(root: Path = Path("/")) -> float | None:
-    """Return the used share of the files that this process may open; None where the system does not tell."""
+    """Return the used share of the files that this process may open; None where the system does not tell.
+
+    1 if there is not even one left to look with.
+    """
     folder = root / DESCRIPTOR_FOLDER
     if not folder.is_dir():
         return None
     import resource  # not on every platform, but wherever there is the folder
 
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return None if soft == resource.RLIM_INFINITY else len(os.listdir(folder)) / soft  # noqa: PTH208  dearer
+    if soft == resource.RLIM_INFINITY:
+        return None
+    try:
+        return len(os.listdir(folder)) / soft  # noqa: PTH208  dearer
+    except OSError as error:
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            return 1.0
+        raise
