@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
 INTERPRETER = Path(sys.executable)
 LIAR = Framework("a liar", "", Path(__file__).with_name("liar.py"), install=(), inputs=(), interpreter=INTERPRETER)
-IMPATIENT_SECONDS = 1.5
+IMPATIENT_SECONDS = 4.0
 """For a worker that is known to do nothing, however long it is waited for."""
 
 SILENT = "the server noted JS_FAILED without a word"

@@ -32,7 +32,7 @@ options = WorkerOptions(
     job_user_arguments=journal,
     plugins=[agents.Witness(journal, int(os.environ["LEFT"]))],
     num_idle_processes=int(os.environ["IDLE"]),
-    initialize_process_timeout=1,
+    initialize_process_timeout=1 if os.environ["PREWARM"] == "prewarm_hangs" else 10,
     shutdown_process_timeout=float(os.environ["SHUTDOWN"]),
     load_threshold=2,
     host="127.0.0.1",

@@ -7,6 +7,7 @@ import time
 import pytest
 from tests.ipc.pools import job, processes
 
+from lk_agents.ipc.machine import LAG_WARN_SECONDS
 from lk_agents.ipc.records import Limits
 from lk_agents.ipc.zygote import zygotes_work_here
 
@@ -24,8 +25,8 @@ async def test_x18_a_job_that_blocks_its_loop_is_warned_about_with_the_time_it_m
     async with processes(limits=LIMITS) as (bench, _):
         report = await bench.run(job("hold_the_loop", seconds=2.5))
 
-        (warning,) = map(vars, bench.lines("the event loop of a process is blocked"))
-        assert warning["job_id"] == report.spec.job_id
+        warnings = map(vars, bench.lines("the event loop of a process is blocked"))
+        (warning,) = [each for each in warnings if each.get("job_id") == report.spec.job_id]
         assert warning["pid"] == report.pid
         assert 0.5 <= warning["lag_seconds"] < 2.5
         assert report.outcome.reason == "let go", "it is warned about, and survives"
@@ -42,4 +43,4 @@ async def test_x18_a_worker_that_is_late_itself_warns_about_nobody() -> None:
         await bench.end_of(spec.job_id)
 
         assert bench.lines("event loop of a process") == []
-        assert all(process.loop_lag_seconds == 0.0 for process in bench.pool.snapshot().processes)
+        assert all((process.loop_lag_seconds or 0.0) < LAG_WARN_SECONDS for process in bench.pool.snapshot().processes)

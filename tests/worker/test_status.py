@@ -89,7 +89,7 @@ async def test_x29_a_change_is_logged_once_with_load_and_threshold(rig: Any, cap
     assert (told["load"], told["load_signal"], told["threshold"]) == (0.8, "load_fnc", 0.75)
 
 
-async def test_a_taken_slot_is_told_at_once(rig: Any) -> None:
+async def test_taken_slots_are_told(rig: Any) -> None:
     await rig.start(max_jobs=2)
     peer = rig.server.workers[0]
 

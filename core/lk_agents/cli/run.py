@@ -101,7 +101,7 @@ def _flush_output() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except ValueError:  # closed
+        except (ValueError, AttributeError):  # closed by the user's code, or closed already when the program began
             continue
         except OSError:
             with Path(os.devnull).open("wb") as nowhere:

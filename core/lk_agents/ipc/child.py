@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
@@ -48,6 +48,8 @@ PERMIT_SECONDS: Final = 2.0
 END_REPORT_SECONDS: Final = 1.0
 INFERENCE_SECONDS: Final = 60.0
 """The worker answers sooner, with an error if it must; this is for a worker that is gone."""
+REHEARSAL_SECONDS: Final = 0.5
+"""A job does not wait longer for the rehearsal that came before it."""
 LAST_WARNING_SECONDS: Final = 1.0
 """What a job gets between the worker's SIGTERM and its SIGKILL."""
 
@@ -157,7 +159,7 @@ class JobChild:
         send: Send,
         send_now: Send,
         executor_type: JobExecutorType = JobExecutorType.PROCESS,
-        rehearse: Callable[[Initialize], Awaitable[None]] | None = None,
+        rehearse: Callable[[Initialize], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
         self._program = program
         self._init = init
@@ -165,7 +167,7 @@ class JobChild:
         self._send_now = send_now
         self._phase = "start"
         self._rehearse = rehearse
-        self._rehearsing: asyncio.Future[None] | None = None
+        self._rehearsing: asyncio.Task[None] | None = None
         self._process = JobProcess(
             user_arguments=program.user_arguments, executor_type=executor_type, on_progress=self._progress
         )
@@ -209,8 +211,7 @@ class JobChild:
         spec = await self._spec
         if spec is None:
             return  # stopped before there was a job
-        if self._rehearsing is not None:
-            await asyncio.wait({self._rehearsing})  # a few milliseconds at most, and rarely still at it
+        await self._end_rehearsal()
         self._host = host = ChildHost(self._send)
         self._runner = JobRunner(
             spec,
@@ -237,7 +238,9 @@ class JobChild:
                 self._settle(spec)
             case Rehearse() if self._may_rehearse():
                 assert self._rehearse is not None
-                self._rehearsing = asyncio.ensure_future(self._rehearse(self._init))
+                self._rehearsing = asyncio.get_running_loop().create_task(
+                    self._rehearse(self._init), name="lk-rehearsal"
+                )
             case Stop() | Terminated() if self._is_given():
                 self._early.append(message)  # it came right behind the job
             case Stop():
@@ -299,6 +302,16 @@ class JobChild:
         """Whether there is time for it: the executor waits for its job."""
         waits = self._spec is not None and not self._spec.done()
         return waits and self._rehearse is not None and self._rehearsing is None
+
+    async def _end_rehearsal(self) -> None:
+        """Let a rehearsal that is at it come to its end, which takes a few milliseconds at most."""
+        if (rehearsal := self._rehearsing) is None:
+            return
+        await asyncio.wait({rehearsal}, timeout=REHEARSAL_SECONDS)
+        if not rehearsal.done():
+            rehearsal.cancel()
+        elif not rehearsal.cancelled() and (error := rehearsal.exception()) is not None:
+            logger.debug("a rehearsal failed", extra={"error": repr(error)})
 
     def _settle(self, spec: JobSpec | None) -> None:
         if self._spec is not None and not self._spec.done():

@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-__all__ = ["mapped_files", "own_pss_kb", "private_kb", "pss_kb", "read_small", "release_unwritable", "write_small"]
+__all__ = ["mapped_files", "own_pss_kb", "private_kb", "pss_kb", "read_small", "release_untouched", "write_small"]
 
 _SMALL_BYTES: Final = 4096
 _MADV_DONTNEED: Final = 4
@@ -47,16 +47,20 @@ def mapped_files() -> set[str]:
     return {fields[5] for line in lines if len(fields := line.split(maxsplit=5)) == 6 and fields[5].startswith("/")}
 
 
-def release_unwritable(path: str) -> None:
-    """Let go of the pages of a mapped library that were needed to load it: symbols, relocations, constructors.
+def release_untouched(path: str) -> None:
+    """Let go of the pages of a mapped library that nobody has written to: needed to load it, and perhaps never again.
 
-    Nobody can write to them, so whoever needs one again gets it from the kernel's cache of the file.
+    Whoever needs one gets it from the kernel's cache of the file. An area of which even one page is no longer the
+    file's, because relocations were written to it, is left alone.
     """
-    for line in Path("/proc/self/maps").read_text(encoding="utf-8", errors="replace").splitlines():
-        area, permissions, offset, *_, name = line.split(maxsplit=5)
-        if name == path and (permissions == "r-xp" or (permissions == "r--p" and int(offset, 16) == 0)):
+    area = ""
+    for line in Path("/proc/self/smaps").read_text(encoding="utf-8", errors="replace").splitlines():
+        first, *rest = line.split(maxsplit=5)
+        if first == "Anonymous:" and rest[0] == "0" and area:
             start, end = (int(address, 16) for address in area.split("-"))
             ctypes.CDLL(None).madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), _MADV_DONTNEED)
+        elif not first.endswith(":"):
+            area = first if rest[-1] == path and "w" not in rest[0] else ""
 
 
 def read_small(path: str) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import os
 import sys
 import threading
 from collections.abc import Iterable
@@ -19,7 +20,7 @@ from typing import Final
 from lk_agents.foundation.errors import ConfigError
 from lk_agents.foundation.log import logger
 from lk_agents.hooks.invoke import collect
-from lk_agents.ipc.memory import mapped_files, release_unwritable
+from lk_agents.ipc.memory import mapped_files, release_untouched
 from lk_agents.ipc.program import Program
 
 __all__ = [
@@ -83,7 +84,10 @@ def preload(program: Program, *, without: Iterable[str] = ()) -> Preloaded:
     for module in dict.fromkeys((*BASE_MODULES, *report.modules)):
         if module not in left_out and module not in sys.modules:
             _import_watched(module, report)
-    _map_media_library()
+    if MEDIA_SDK in sys.modules:
+        before = open_things()
+        _map_media_library()
+        refuse_new(MEDIA_SDK, before)
     before = open_things()
     collect(program.registry, WEIGHTS_HOOK)
     refuse_new(WEIGHTS_HOOK, before)
@@ -153,7 +157,7 @@ def _map_media_library() -> None:
     try:
         from livekit.rtc._ffi_client import get_ffi_lib
 
-        release_unwritable(get_ffi_lib()._name)  # noqa: SLF001  ctypes' own name for the path
+        release_untouched(os.path.realpath(get_ffi_lib()._name))  # noqa: SLF001, PTH  ctypes' own name for the path
     except Exception as error:  # noqa: BLE001  whatever it is, a job that needs the library is told
         logger.debug("the media library is not mapped before the fork", extra={"error": str(error)})
 
@@ -182,7 +186,7 @@ def share_memory() -> None:
         importlib.import_module(module)
         if module == MEDIA_SDK:  # the worker has it for its children's sake: 4 MB of libraries that it never calls
             for path in mapped_files() - before:
-                release_unwritable(path)
+                release_untouched(path)
     gc.collect()
     gc.freeze()
 

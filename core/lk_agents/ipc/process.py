@@ -214,6 +214,9 @@ class ZygoteLauncher:
         except OSError as error:
             self._no_descriptors(child, str(error))
             return
+        if child.init.executor_id not in self._children:  # given up meanwhile, with its zygote
+            ends.close()
+            return
         try:
             if self._zygote is None or self._zygote.ended:
                 raise BrokenPipeError("the zygote is gone")

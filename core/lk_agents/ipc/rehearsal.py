@@ -114,7 +114,7 @@ def _one_fork() -> None:
         if after_fork is not None:
             after_fork()
     if hasattr(signal, "pthread_sigmask"):
-        signal.signal(signal.SIGINT, signal.getsignal(signal.SIGINT))
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a zygote has it
         signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 

@@ -20,6 +20,7 @@ from typing import Final, NoReturn
 
 import msgspec
 
+from lk_agents.foundation.log import logger
 from lk_agents.ipc.child_logs import LogForwarding
 from lk_agents.ipc.child_process import ChildSockets, run_child
 from lk_agents.ipc.child_signals import prepare_signals
@@ -109,7 +110,7 @@ def serve_zygote(control: socket.socket, program: Program, *, without: list[str]
     try:
         report = preload(program, without=without or ())
         require_unused_media_sdk()
-        rehearse(program)
+        _rehearse(program)
     except RefusedModuleError as error:
         _send(control, PreloadRefused(module=error.module, opened=error.opened))
         os._exit(0)
@@ -120,6 +121,13 @@ def serve_zygote(control: socket.socket, program: Program, *, without: list[str]
     ready = ZygoteReady(native_threads=report.native_threads, failed_imports=report.failed_imports)
     asked = replace(program, modules=report.modules)
     _serve(control, lambda: asked, ready)
+
+
+def _rehearse(program: Program) -> None:
+    try:
+        rehearse(program)
+    except Exception as error:  # noqa: BLE001  without it children start too, only later
+        logger.debug("the start of a process could not be rehearsed", extra={"error": repr(error)})
 
 
 def _serve(control: socket.socket, load: Callable[[], Program], ready: ZygoteReady | None = None) -> NoReturn:

@@ -117,7 +117,7 @@ class MachineSampler:
     def _look_at_memory(self, now: float) -> float | None:
         share = self._read("memory", self._memory)
         if share is None:
-            self._memory_due = now + UNLIMITED_SECONDS
+            self._memory_due = now + (SHORTAGES_SECONDS if "memory" in self._broken else UNLIMITED_SECONDS)
             return None
         self._memory_due = now + (SHORTAGES_SECONDS if share < CALM_SHARE else 0.0)
         if self._on_memory is not None:
