@@ -47,7 +47,7 @@ def test_pages_that_nobody_has_written_to_are_let_go_and_can_still_be_read(tmp_p
     assert str(path) in mapped_files()
     assert _resident_kb(path) > 0
 
-    release_untouched(str(path))
+    release_untouched([str(path)])
 
     assert _resident_kb(path) == 0
     assert mapping[:] == path.read_bytes()
@@ -57,7 +57,7 @@ def test_an_area_with_relocations_keeps_them(tmp_path: Path) -> None:
     path = tmp_path / "library"
     mapping = _mapped(path, written=True)
 
-    release_untouched(str(path))
+    release_untouched([str(path)])
 
     assert _resident_kb(path) > 0
     assert mapping[mmap.PAGESIZE] == ord("r")

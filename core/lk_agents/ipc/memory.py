@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -47,8 +48,8 @@ def mapped_files() -> set[str]:
     return {fields[5] for line in lines if len(fields := line.split(maxsplit=5)) == 6 and fields[5].startswith("/")}
 
 
-def release_untouched(path: str) -> None:
-    """Let go of the pages of a mapped library that nobody has written to: needed to load it, and perhaps never again.
+def release_untouched(paths: Collection[str]) -> None:
+    """Let go of the pages of mapped libraries that nobody has written to: needed to load them, perhaps never again.
 
     Whoever needs one gets it from the kernel's cache of the file. An area of which even one page is no longer the
     file's, because relocations were written to it, is left alone.
@@ -60,7 +61,7 @@ def release_untouched(path: str) -> None:
             start, end = (int(address, 16) for address in area.split("-"))
             ctypes.CDLL(None).madvise(ctypes.c_void_p(start), ctypes.c_size_t(end - start), _MADV_DONTNEED)
         elif not first.endswith(":"):
-            area = first if rest[-1] == path and "w" not in rest[0] else ""
+            area = first if rest[-1] in paths and "w" not in rest[0] else ""
 
 
 def read_small(path: str) -> bytes:

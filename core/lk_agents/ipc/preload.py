@@ -157,7 +157,7 @@ def _map_media_library() -> None:
     try:
         from livekit.rtc._ffi_client import get_ffi_lib
 
-        release_untouched(os.path.realpath(get_ffi_lib()._name))  # noqa: SLF001, PTH  ctypes' own name for the path
+        release_untouched([os.path.realpath(get_ffi_lib()._name)])  # noqa: SLF001, PTH  ctypes' own name for the path
     except Exception as error:  # noqa: BLE001  whatever it is, a job that needs the library is told
         logger.debug("the media library is not mapped before the fork", extra={"error": str(error)})
 
@@ -182,11 +182,10 @@ def share_memory() -> None:
     the worker, would end the sharing (measured: 75 MB for a worker, its zygote and three warm processes, against 92).
     """
     for module in BASE_MODULES:
-        before = mapped_files()
+        before = mapped_files() if module == MEDIA_SDK else set()
         importlib.import_module(module)
         if module == MEDIA_SDK:  # the worker has it for its children's sake: 4 MB of libraries that it never calls
-            for path in mapped_files() - before:
-                release_untouched(path)
+            release_untouched(mapped_files() - before)
     gc.collect()
     gc.freeze()
 
