@@ -55,8 +55,8 @@ CAUGHT = {
     "words, callbacks, deaf, late": {
         "server_gone": "s after its return",
         "first_sigterm": "another job was taken",
-        "raised_early": "not gone in 1.5 s: 1 left",
-        "raised_late": "not gone in 1.5 s: 1 left",
+        "raised_early": f"not gone in {IMPATIENT_SECONDS:g} s: 1 left",
+        "raised_late": f"not gone in {IMPATIENT_SECONDS:g} s: 1 left",
         "blocked_loop": "the other job ran only when the block was over",
         "second_sigterm": "the worker still ran 5 s after the second signal",
     },
