@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+from collections.abc import Awaitable, Callable
 
 import pytest
 from tests.ipc import agents
@@ -45,15 +46,16 @@ A_MEGABYTE_OR_SO_KB = 400
 class Child:
     """A child whose rehearsals are counted, and what it has said."""
 
-    def __init__(self) -> None:
+    def __init__(self, rehearsal: Callable[[Initialize], Awaitable[None]] = rehearse_job) -> None:
         self.said: list[FromChild] = []
         self.rehearsals = 0
+        self._rehearsal = rehearsal
         program = Program(entrypoint=agents.entrypoint, prewarm=None, registry=PluginRegistry())
         self.child = JobChild(program, INIT, send=self._say, send_now=self.said.append, rehearse=self._rehearse)
 
     async def _rehearse(self, init: Initialize) -> None:
         self.rehearsals += 1
-        await rehearse_job(init)
+        await self._rehearsal(init)
 
     def _say(self, message: FromChild) -> None:
         self.said.append(message)
@@ -112,6 +114,22 @@ async def test_a_process_rehearses_once_and_not_beside_its_job() -> None:
     await child.serve(Rehearse(), Rehearse(), StartJob(spec=job("tell_facts")), Rehearse())
 
     assert child.rehearsals == 1
+
+
+@pytest.mark.usefixtures("lk_clock")
+async def test_a_job_waits_for_the_end_of_a_rehearsal_that_hangs_and_is_cancelled() -> None:
+    async def hang(init: Initialize) -> None:
+        try:
+            await asyncio.sleep(60)
+        finally:
+            await asyncio.sleep(0.01)
+            child.said.append(Ready())  # stands for what a rehearsal undoes at its end
+
+    child = Child(hang)
+    await child.serve(Rehearse(), StartJob(spec=job("tell_facts")))
+
+    kinds = [type(message) for message in child.said if not isinstance(message, Mark)]
+    assert kinds == [Ready, Ready, JobStarted, JobEnding, JobEnded]
 
 
 async def test_a_process_that_is_stopped_in_the_middle_of_its_rehearsal_ends() -> None:

@@ -310,6 +310,8 @@ class JobChild:
         await asyncio.wait({rehearsal}, timeout=REHEARSAL_SECONDS)
         if not rehearsal.done():
             rehearsal.cancel()
+            # What it undoes at its end (the loop's error handler) must not be undone under the job.
+            await asyncio.wait({rehearsal}, timeout=REHEARSAL_SECONDS)
         elif not rehearsal.cancelled() and (error := rehearsal.exception()) is not None:
             logger.debug("a rehearsal failed", extra={"error": repr(error)})
 
