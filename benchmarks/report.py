@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from benchmarks.figures import Spread, factor, keeps, written
+from benchmarks.frameworks import ROOT
 from benchmarks.question import Measure
 from benchmarks.results import Results
 from benchmarks.verdict import Verdict
@@ -135,7 +136,8 @@ def _seen(verdicts: Sequence[Verdict]) -> str:
 def _failures(results: Results) -> list[str]:
     if not results.failures:
         return []
-    blocks = [f"```text\n{failure}\n```" for failure in results.failures]
+    # The folder it was measured in says nothing and differs from machine to machine.
+    blocks = [f"```text\n{failure.replace(str(ROOT), '.')}\n```" for failure in results.failures]
     return ["## What could not be measured", *blocks]
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
 import pytest
+from benchmarks.frameworks import ROOT
 from benchmarks.plot import svg
 from benchmarks.question import Measure, Question, Setting
 from benchmarks.questions import QUESTIONS
@@ -98,9 +99,9 @@ def test_a_try_is_called_one(results: Results) -> None:
 def test_what_failed_is_told(results: Results) -> None:
     assert "could not be measured" not in report(results)
 
-    results.failures.append("run 2, a burst, nobody came")
+    results.failures.append(f"run 2, a burst, nobody came, says {ROOT}/core/x.py")
 
-    assert "run 2, a burst, nobody came" in report(results)
+    assert "run 2, a burst, nobody came, says ./core/x.py" in report(results)
 
 
 def test_each_fault_has_a_row_with_what_was_seen_of_each_framework(results: Results) -> None:
