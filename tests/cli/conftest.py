@@ -260,11 +260,30 @@ def lk_agents_register_commands():
 """
 """A plugin with a command, and another one of a name that is taken."""
 
+WITH_PROVIDERS = """
+import lk_agents.hooks as hooks
+
+@hooks.hookimpl
+def lk_agents_register_stt():
+    yield hooks.STTProvider("acme", build="a_package_that_is_not_imported:STT")
+
+@hooks.hookimpl
+def lk_agents_register_turn_detector():
+    yield hooks.TurnDetectorProvider("acme", build="a_package_that_is_not_imported:Detector")
+"""
+"""A plugin that offers two things by one name."""
+
 BROKEN = "raise ImportError('needs a newer acme')"
 """A plugin that cannot be imported."""
 
 
-PLUGINS = {"files": WITH_FILES, "failing": FAILING, "commands": WITH_COMMANDS, "broken": BROKEN}
+PLUGINS = {
+    "files": WITH_FILES,
+    "failing": FAILING,
+    "commands": WITH_COMMANDS,
+    "broken": BROKEN,
+    "providers": WITH_PROVIDERS,
+}
 
 
 @pytest.fixture

@@ -75,6 +75,20 @@ async def test_plugins_says_what_a_file_uses(bench: Bench, installed: Callable[[
     assert by_name["commands"] is False
 
 
+async def test_plugins_shows_what_each_plugin_offers(bench: Bench, installed: Callable[[str], None]) -> None:
+    installed("providers")
+    installed("files")
+
+    _, rows = await run_json(bench, "plugins")
+    _, table = await run(bench, "plugins")
+
+    assert {row["name"]: row["offers"] for row in rows if not row["disabled"]} == {
+        "providers": ["stt acme", "turn_detector acme"],
+        "files": [],
+    }
+    assert "turn_detector acme" in table
+
+
 async def test_the_table_of_plugins_is_readable_without_a_terminal(
     bench: Bench, installed: Callable[[str], None]
 ) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from lk_agents.foundation.settings import Settings
-from lk_agents.hooks.current import current_registry, set_registry, use_registry
+from lk_agents.hooks.current import current_registry, known_registry, set_registry, use_registry
 from lk_agents.hooks.registry import PluginRegistry
 
 
@@ -53,3 +53,13 @@ async def test_a_registry_of_a_context_is_seen_by_its_tasks_only() -> None:
 
     assert await inside is inner
     assert await outside is outer
+
+
+def test_asking_for_the_known_registry_loads_none() -> None:
+    assert known_registry() is None
+
+    outer, inner = PluginRegistry(Settings()), PluginRegistry(Settings())
+    set_registry(outer)
+    assert known_registry() is outer
+    with use_registry(inner):
+        assert known_registry() is inner

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from types import SimpleNamespace
 from typing import Any
@@ -23,8 +23,21 @@ from lk_agents.hooks import (
     ServerInfo,
     WorkerInfo,
 )
-from lk_agents.hooks.invoke import collect, first_refusal, notify, run_each
+from lk_agents.hooks.invoke import collect, first_refusal, notify, run_each, tell
+from lk_agents.hooks.lookup import create_by_name
 from lk_agents.hooks.markers import Scope
+from lk_agents.hooks.provider_records import (
+    PROVIDER_KINDS,
+    InterruptionProvider,
+    LLMProvider,
+    Provider,
+    RealtimeProvider,
+    STTProvider,
+    TokenizerProvider,
+    TTSProvider,
+    TurnDetectorProvider,
+    VADProvider,
+)
 from lk_agents.hooks.registry import PluginRegistry
 from lk_agents.inference_runner import all_runners
 from lk_agents.plugin import Plugin
@@ -101,12 +114,55 @@ class RecordingPlugin:
         self.seen.append(("job lost", record))
 
     @lk_agents.hookimpl
+    async def lk_agents_metrics(self, record: Any) -> None:
+        self.seen.append(("metrics", record))
+
+    @lk_agents.hookimpl
+    def lk_agents_register_stt(self) -> Iterable[STTProvider]:
+        yield STTProvider("acme", build=_engine("stt"))
+
+    @lk_agents.hookimpl
+    def lk_agents_register_tts(self) -> Iterable[TTSProvider]:
+        yield TTSProvider("acme", build=_engine("tts"))
+
+    @lk_agents.hookimpl
+    def lk_agents_register_llm(self) -> Iterable[LLMProvider]:
+        yield LLMProvider("acme", build=_engine("llm"))
+
+    @lk_agents.hookimpl
+    def lk_agents_register_vad(self) -> Iterable[VADProvider]:
+        yield VADProvider("acme", build=_engine("vad"))
+
+    @lk_agents.hookimpl
+    def lk_agents_register_realtime(self) -> Iterable[RealtimeProvider]:
+        yield RealtimeProvider("acme", build=_engine("realtime"))
+
+    @lk_agents.hookimpl
+    def lk_agents_register_tokenizer(self) -> Iterable[TokenizerProvider]:
+        yield TokenizerProvider("acme", build=_engine("tokenizer"))
+
+    @lk_agents.hookimpl
+    def lk_agents_register_turn_detector(self) -> Iterable[TurnDetectorProvider]:
+        yield TurnDetectorProvider("acme", build=_engine("turn_detector"))
+
+    @lk_agents.hookimpl
+    def lk_agents_register_interruption(self) -> Iterable[InterruptionProvider]:
+        yield InterruptionProvider("acme", build=_engine("interruption"))
+
+    @lk_agents.hookimpl
     def lk_agents_register_commands(self) -> Iterable[Command]:
         yield Command("recording-show", build=lambda: click.Command("recording-show"), help="Show it.")
 
     @lk_agents.hookimpl
     def lk_agents_dev_server(self) -> AbstractAsyncContextManager[ServerInfo]:
         return _server()
+
+
+def _engine(kind: str) -> Callable[..., tuple[str, str]]:
+    def build(*, model: str = "standard") -> tuple[str, str]:
+        return kind, model
+
+    return build
 
 
 @asynccontextmanager
@@ -237,6 +293,49 @@ async def test_hook_job_lost_is_told_cause_and_stacks(registry: PluginRegistry, 
     assert plugin.seen == [("job lost", LOST)]
 
 
+async def test_hook_metrics_is_told_what_was_measured(registry: PluginRegistry, plugin: RecordingPlugin) -> None:
+    tell(registry, "lk_agents_metrics", record="M")
+    await notify(registry, "lk_agents_job_finished", ctx="C", result=FINISHED)
+
+    assert ("metrics", "M") in plugin.seen
+
+
+def _built(registry: PluginRegistry, kind: type[Provider]) -> Any:
+    return create_by_name(kind, "acme/fast", registry=registry, options={})
+
+
+def test_hook_register_stt_offers_speech_to_text(registry: PluginRegistry) -> None:
+    assert _built(registry, STTProvider) == ("stt", "fast")
+
+
+def test_hook_register_tts_offers_text_to_speech(registry: PluginRegistry) -> None:
+    assert _built(registry, TTSProvider) == ("tts", "fast")
+
+
+def test_hook_register_llm_offers_language_models(registry: PluginRegistry) -> None:
+    assert _built(registry, LLMProvider) == ("llm", "fast")
+
+
+def test_hook_register_vad_offers_voice_detection(registry: PluginRegistry) -> None:
+    assert _built(registry, VADProvider) == ("vad", "fast")
+
+
+def test_hook_register_realtime_offers_speech_to_speech(registry: PluginRegistry) -> None:
+    assert _built(registry, RealtimeProvider) == ("realtime", "fast")
+
+
+def test_hook_register_tokenizer_offers_splitters_of_text(registry: PluginRegistry) -> None:
+    assert _built(registry, TokenizerProvider) == ("tokenizer", "fast")
+
+
+def test_hook_register_turn_detector_offers_ends_of_turns(registry: PluginRegistry) -> None:
+    assert _built(registry, TurnDetectorProvider) == ("turn_detector", "fast")
+
+
+def test_hook_register_interruption_offers_strategies(registry: PluginRegistry) -> None:
+    assert _built(registry, InterruptionProvider) == ("interruption", "fast")
+
+
 def test_hook_register_commands_builds_only_what_is_run(registry: PluginRegistry) -> None:
     (command,) = _values(registry, "lk_agents_register_commands")
 
@@ -258,6 +357,7 @@ def test_hooks_that_run_for_all_installed_plugins_are_these() -> None:
         "lk_agents_register_plugin",
         "lk_agents_register_commands",
         "lk_agents_dev_server",
+        *(f"lk_agents_register_{kind.kind}" for kind in PROVIDER_KINDS),
     }
 
 
@@ -265,5 +365,6 @@ def test_hooks_that_may_await_are_these() -> None:
     registry = PluginRegistry(Settings())
     events = {f"lk_agents_worker_{event}" for event in ("starting", "registered", "draining", "stopped")}
     events |= {f"lk_agents_job_{event}" for event in ("starting", "finished", "lost")}
+    events.add("lk_agents_metrics")
 
     assert {hook for hook in registry.hooks if registry.rules(hook).may_await} == {"lk_agents_filter_request", *events}

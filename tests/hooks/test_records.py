@@ -8,7 +8,22 @@ from typing import Any
 import pytest
 
 from lk_agents.foundation.errors import ConfigError
-from lk_agents.hooks import Command, InferenceRunnerRecord, Load, Reject, ServerInfo
+from lk_agents.hooks import (
+    Command,
+    InferenceRunnerRecord,
+    LLMProvider,
+    Load,
+    Reject,
+    ServerInfo,
+    STTProvider,
+    VADProvider,
+)
+from lk_agents.hooks.provider_records import PROVIDER_KINDS
+
+
+async def _later() -> None:
+    """What nobody would await."""
+
 
 WRONG: dict[str, Callable[[Any], object]] = {
     "Reject.reason is ''": lambda _: Reject(""),
@@ -24,6 +39,17 @@ WRONG: dict[str, Callable[[Any], object]] = {
     "ServerInfo.url is 'http://x'": lambda _: ServerInfo("http://x", "key", "secret"),
     "ServerInfo.api_key is ''": lambda _: ServerInfo("ws://x", "", "secret"),
     "ServerInfo.api_secret is empty": lambda _: ServerInfo("ws://x", "key", ""),
+    "STTProvider.name is 'Acme'": lambda _: STTProvider("Acme", print),
+    "VADProvider.name is ''": lambda _: VADProvider("", print),
+    "STTProvider.name is 'a/b'": lambda _: STTProvider("a/b", print),
+    "STTProvider.build is 3": lambda value: STTProvider("acme", value(3)),
+    "STTProvider.build is 'acme.stt'": lambda _: STTProvider("acme", "acme.stt"),
+    "STTProvider.build is a coroutine function": lambda _: STTProvider("acme", _later),
+    "LLMProvider.requires_env is 'ACME_API_KEY'": lambda _: LLMProvider("acme", print, requires_env="ACME_API_KEY"),
+    "LLMProvider.requires_env holds 'ACME KEY'": lambda _: LLMProvider("acme", print, requires_env=("ACME KEY",)),
+    "LLMProvider.requires_env['KEY'] is 'key'": lambda _: LLMProvider("acme", print, requires_env={"KEY": "key"}),
+    "LLMProvider.options is None": lambda value: LLMProvider("acme", print, options=value(None)),
+    "LLMProvider.options holds 3": lambda value: LLMProvider("acme", print, options=value((3,))),
     "InferenceRunnerRecord.method is ''": lambda _: InferenceRunnerRecord("", dict),
     "InferenceRunnerRecord.build is None": lambda value: InferenceRunnerRecord("turn", value(None)),
 }
@@ -45,3 +71,11 @@ def test_a_load_above_one_is_allowed() -> None:
 
 def test_a_servers_secret_is_not_shown() -> None:
     assert "hush" not in repr(ServerInfo("ws://x", "key", "hush"))
+
+
+@pytest.mark.parametrize("kind", PROVIDER_KINDS)
+def test_records_of_providers_with_the_same_fields_are_equal_within_their_kind(kind: type[STTProvider]) -> None:
+    record = kind("acme", build="acme:make", help="Acme's.")
+
+    assert record == kind("acme", build="acme:make", help="Acme's.")
+    assert [record == other("acme", build="acme:make", help="Acme's.") for other in PROVIDER_KINDS].count(True) == 1

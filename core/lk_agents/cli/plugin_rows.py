@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lk_agents.hooks.info import PluginInfo
+    from lk_agents.hooks.registry import PluginRegistry
     from lk_agents.plugin import Plugin
 
-__all__ = ["PluginRow", "rows_of", "tells_missing_files"]
+__all__ = ["PluginRow", "offered_by", "rows_of", "tells_missing_files"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +21,7 @@ class PluginRow:
 
     :param in_use: None where no file was given, so nothing can be said.
     :param missing_files: files that ``download-files`` would fetch; None if the plugin does not tell.
+    :param offers: kind and name of each provider that it offers, such as ``"stt deepgram"``.
     """
 
     name: str
@@ -29,6 +32,7 @@ class PluginRow:
     in_use: bool | None
     disabled: str = ""
     error: str = ""
+    offers: Sequence[str] = ()
 
     @property
     def files(self) -> str:
@@ -48,18 +52,33 @@ class PluginRow:
 
     def as_dict(self) -> dict[str, Any]:
         """Return the row as plain data."""
-        return {**asdict(self), "hooks": list(self.hooks)}
+        return {**asdict(self), "hooks": list(self.hooks), "offers": list(self.offers)}
 
 
-def rows_of(infos: Sequence[PluginInfo], *, decided: bool) -> list[PluginRow]:
+def offered_by(registry: PluginRegistry) -> Mapping[str, Sequence[str]]:
+    """Return by plugin what the installed ones offer; asks them, so broken hooks are logged."""
+    from lk_agents.hooks.lookup import offers
+    from lk_agents.hooks.provider_records import PROVIDER_KINDS
+
+    found: dict[str, list[str]] = {}
+    for kind in PROVIDER_KINDS:
+        for offer in offers(kind, registry):
+            found.setdefault(offer.plugin, []).append(f"{kind.kind} {offer.provider.name}")
+    return found
+
+
+def rows_of(
+    infos: Sequence[PluginInfo], *, decided: bool, offered: Mapping[str, Sequence[str]] = MappingProxyType({})
+) -> list[PluginRow]:
     """Return a row for each plugin; the user's own functions are left out.
 
     :param decided: whether it has been decided which plugins are in use.
+    :param offered: what :func:`offered_by` says.
     """
-    return [_row(info, decided) for info in infos if not info.own]
+    return [_row(info, decided, offered.get(info.name, ())) for info in infos if not info.own]
 
 
-def _row(info: PluginInfo, decided: bool) -> PluginRow:
+def _row(info: PluginInfo, decided: bool, offers: Sequence[str]) -> PluginRow:
     missing, error = _missing_files(info)
     return PluginRow(
         name=info.name,
@@ -70,6 +89,7 @@ def _row(info: PluginInfo, decided: bool) -> PluginRow:
         in_use=info.in_use if decided else None,
         disabled=info.disabled,
         error=info.error or error,
+        offers=offers,
     )
 
 

@@ -11,12 +11,13 @@ from lk_agents.cli import params
 from lk_agents.cli.command import CommandSpec, Invocation
 from lk_agents.cli.loaded_plugins import load_plugins
 from lk_agents.cli.logging_setup import set_up_logging
-from lk_agents.cli.plugin_rows import PluginRow, rows_of
+from lk_agents.cli.plugin_rows import PluginRow, offered_by, rows_of
 from lk_agents.foundation.settings import Settings
 
 __all__ = ["SPEC"]
 
-_HELP = """List the installed plugins: name, distribution, version, hooks, files, and what is wrong with a broken one.
+_HELP = """List the installed plugins: name, distribution, version, hooks, what they offer by name, files, and what is
+wrong with a broken one.
 
 With a file, it also says which of them that file uses.
 
@@ -37,7 +38,7 @@ def _run(call: Invocation) -> int:
         call.params["log_level"], call.params["log_format"], call.redactor, no_color=Settings.read().no_color
     )
     registry = load_plugins(call.options)
-    rows = rows_of(registry.plugins(), decided=call.options is not None)
+    rows = rows_of(registry.plugins(), decided=call.options is not None, offered=offered_by(registry))
     if call.params["as_json"]:
         click.echo(call.redactor(json.dumps([row.as_dict() for row in rows], indent=2)))
     elif not rows:
@@ -52,11 +53,11 @@ def _print_table(rows: Sequence[PluginRow], call: Invocation) -> None:
 
     from lk_agents.cli.screen import print_renderable
 
-    table = Table("Name", "Distribution", "Version", "Hooks", "Files", "State", box=None, pad_edge=False)
+    table = Table("Name", "Distribution", "Version", "Hooks", "Offers", "Files", "State", box=None, pad_edge=False)
     for row in rows:
         hooks = "\n".join(hook.removeprefix("lk_agents_") for hook in row.hooks) or "-"
         state = call.redactor(row.state)
-        table.add_row(row.name, row.distribution, row.version, hooks, row.files, state)
+        table.add_row(row.name, row.distribution, row.version, hooks, "\n".join(row.offers) or "-", row.files, state)
     print_renderable(table)
 
 

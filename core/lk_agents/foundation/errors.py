@@ -19,6 +19,8 @@
     ├── JobError (also RuntimeError)       a job cannot go on, or needs what is not there
     │   ├── RoomReplacedError              the room was closed and made anew before the job joined it
     │   └── RoomDisconnectedError          the room went away while somebody waited for it
+    ├── StreamInputError (also RuntimeError)  a stream was given more than it can hold, or after its end
+    ├── PlayoutError (also RuntimeError)   a sink stopped playing
     ├── InferenceError                     the inference process could not answer
     │   └── InferenceOverloadedError       its queue is full: treat the answer as unknown
     └── APIError                           a provider failed; see APIError for its own tree
@@ -28,6 +30,8 @@
 """
 
 from __future__ import annotations
+
+from typing import Self
 
 __all__ = [
     "APIConnectionError",
@@ -43,6 +47,7 @@ __all__ = [
     "JobError",
     "LkAgentsError",
     "NoProcessError",
+    "PlayoutError",
     "PluginError",
     "PoolClosedError",
     "PoolError",
@@ -51,6 +56,7 @@ __all__ = [
     "RegistrationError",
     "RoomDisconnectedError",
     "RoomReplacedError",
+    "StreamInputError",
     "WorkerClosedError",
     "WorkerError",
 ]
@@ -132,10 +138,21 @@ class InferenceOverloadedError(InferenceError):
     """The inference queue is full; treat the answer as unknown."""
 
 
-class APIError(LkAgentsError):
-    """A provider's API failed.
+class StreamInputError(LkAgentsError, RuntimeError):
+    """A stream was fed after its end, or holds as much as it can while nobody takes it; the text says which."""
 
-    :param message: what happened, in plain words.
+
+class PlayoutError(LkAgentsError, RuntimeError):
+    """A speech cannot be heard to its end, because what should play it does not."""
+
+
+class APIError(LkAgentsError):
+    """A provider failed.
+
+    Attributes beyond the parameters are filled in by whoever knows them, the streams of the framework above all; None
+    or empty means unknown.
+
+    :param message: what happened, in plain words, without any credential.
     :param body: the decoded answer of the provider, if there was one.
     :param retryable: whether trying again may help.
     """
@@ -143,12 +160,42 @@ class APIError(LkAgentsError):
     message: str
     body: object | None
     retryable: bool
+    provider: str = ""
+    """Who failed, as ``"<module>.<class>"``."""
+    phase: str = ""
+    """What was being done: ``connect``, ``send``, ``receive``, ``first_output``, ``idle``, ``close``, ``decode``."""
+    code: str | int | None = None
+    """The provider's own code: of its error message, or of the close of its socket."""
+    request_id: str | None = None
+    """The provider's id of the request, for its support."""
+    retry_after_seconds: float | None = None
+    """How long the provider asks to wait before the next attempt."""
+    attempts: int = 1
+    """How often it was tried before this error was handed on."""
 
     def __init__(self, message: str, *, body: object | None = None, retryable: bool = True) -> None:
         super().__init__(message)
         self.message = message
         self.body = body
         self.retryable = retryable
+
+    def located(
+        self,
+        *,
+        provider: str = "",
+        phase: str = "",
+        code: str | int | None = None,
+        request_id: str | None = None,
+        retry_after_seconds: float | None = None,
+    ) -> Self:
+        """Fill in what is not known yet and return the error itself, to be raised."""
+        self.provider = self.provider or provider
+        self.phase = self.phase or phase
+        self.code = code if self.code is None else self.code
+        self.request_id = self.request_id or request_id
+        if self.retry_after_seconds is None:
+            self.retry_after_seconds = retry_after_seconds
+        return self
 
 
 _RETRYABLE_STATUS = frozenset({-1, 408, 409, 429})
@@ -165,7 +212,6 @@ class APIStatusError(APIError):
     """
 
     status_code: int
-    request_id: str | None
 
     def __init__(
         self,

@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["Settings", "child_environment", "leave_credentials_behind"]
+__all__ = ["Settings", "child_environment", "leave_credentials_behind", "missing_variables"]
 
 
 _PROXIES = frozenset({"http_proxy", "https_proxy", "ws_proxy", "wss_proxy"})
@@ -65,6 +65,12 @@ class Settings:
             no_color="NO_COLOR" in env,
             proxies={name: value for name, value in env.items() if name.lower() in _PROXIES and value},
         )
+
+
+def missing_variables(names: Iterable[str], environ: Mapping[str, str] | None = None) -> list[str]:
+    """Return those of ``names`` that the environment lacks or has empty; the values are not handed out."""
+    env = os.environ if environ is None else environ
+    return [name for name in names if not env.get(name)]
 
 
 _CREDENTIALS = ("LIVEKIT_API_KEY", "LIVEKIT_API_SECRET")

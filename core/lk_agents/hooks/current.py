@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lk_agents.hooks.registry import PluginRegistry
 
-__all__ = ["current_registry", "set_registry", "use_registry"]
+__all__ = ["current_registry", "known_registry", "set_registry", "use_registry"]
 
 _of_context: ContextVar[PluginRegistry | None] = ContextVar("lk_agents_plugin_registry", default=None)
 _of_process: PluginRegistry | None = None
@@ -32,6 +32,11 @@ def current_registry() -> PluginRegistry:
 
             _of_process = PluginRegistry.load()
         return _of_process
+
+
+def known_registry() -> PluginRegistry | None:
+    """Return the registry of this context, else of the process; None where none was set, and none is loaded."""
+    return _of_context.get() or _of_process
 
 
 def set_registry(registry: PluginRegistry | None) -> None:

@@ -35,6 +35,7 @@ __all__ = [
     "outcome_of",
     "outcomes",
     "run_each",
+    "tell",
 ]
 
 DEADLINE_SECONDS: Final = 10.0
@@ -43,6 +44,9 @@ DEADLINE_SECONDS: Final = 10.0
 CANCEL_SECONDS: Final = 1.0
 """How long an implementation may take to follow its cancellation before it is given up."""
 
+TOLD_BOUND: Final = 100
+"""How many calls of one plugin may be under way that nobody waits for."""
+
 _PLUGIN_ERRORS: Final = (Exception, SystemExit, asyncio.CancelledError)
 """What a call may end with; a cancellation there is the implementation's own, since ours arrives at our awaits."""
 
@@ -50,6 +54,12 @@ ValueT = TypeVar("ValueT")
 
 _given_up: Final[set[asyncio.Task[Any]]] = set()
 """Implementations that ignored their cancellation; kept so that they are not collected while they run."""
+
+_told: Final[dict[asyncio.Task[None], str]] = {}
+"""What :func:`tell` left under way, with the plugins' names; kept until it ends."""
+
+_behind: Final[set[str]] = set()
+"""Plugins that are told nothing for now, because they have not caught up."""
 
 
 @dataclass(frozen=True)
@@ -144,9 +154,56 @@ async def notify(
 ) -> None:
     """Tell of an event; the same as :func:`collect_async`, whatever the implementations return.
 
+    In what is left of the time it then waits for what :func:`tell` has left under way on this loop, so that at the end
+    of a job plugins can finish what they were told before.
+
     :raises PluginError: there is no such hook, or it has other parameters.
     """
+    loop = asyncio.get_running_loop()
+    ends_at = loop.time() + deadline_seconds
     await collect_async(registry, hook, deadline_seconds=deadline_seconds, **arguments)
+    if told := [task for task in list(_told) if task.get_loop() is loop]:
+        await asyncio.wait(told, timeout=max(0.0, ends_at - loop.time()))
+
+
+def tell(registry: PluginRegistry, hook: str, *, deadline_seconds: float = DEADLINE_SECONDS, **arguments: Any) -> None:
+    """Tell of an event where nobody can wait for the plugins; returns at once.
+
+    Plain functions are called before it returns. What others return is awaited in tasks that this module holds until
+    they end, under the deadline; the end of the event loop cancels them. Errors and overruns are logged. A plugin
+    that has 100 of them under way is not told of further events until it has caught up, which is logged.
+
+    :raises PluginError: there is no such hook, or it has other parameters.
+    """
+    for implementation in _implementations(registry, hook, arguments):
+        if _is_behind(implementation.plugin, hook):
+            continue
+        call = _Call(registry, implementation, arguments)
+        if (task := call.begin()) is not None:
+            follower = task.get_loop().create_task(_follow(hook, call, task, deadline_seconds), name="lk-hook-follower")
+            _told[follower] = call.plugin
+            follower.add_done_callback(_told.pop)
+        elif call.error is not None:
+            _log_failure(hook, call.plugin, call.error)
+
+
+def _is_behind(plugin: str, hook: str) -> bool:
+    under_way = list(_told.values()).count(plugin)
+    if under_way <= TOLD_BOUND // 2:
+        _behind.discard(plugin)
+    elif under_way >= TOLD_BOUND and plugin not in _behind:
+        _behind.add(plugin)
+        logger.warning(
+            "a plugin does not keep up with what it is told; further events are left out until it does",
+            extra={"hook": hook, "plugin": plugin, "under_way": under_way},
+        )
+    return plugin in _behind
+
+
+async def _follow(hook: str, call: _Call, task: asyncio.Task[Any], seconds: float) -> None:
+    await _settle({task: call}, asyncio.get_running_loop().time() + seconds, seconds)
+    if call.error is not None:
+        _log_failure(hook, call.plugin, call.error)
 
 
 async def first_refusal(
@@ -214,13 +271,20 @@ class _Call:
         try:
             result = self._implementation.call(self._arguments)
             if inspect.isawaitable(result):
-                name = f"{self._implementation.hook}:{self.plugin}"
-                return asyncio.get_running_loop().create_task(_awaited(result), name=name)
+                return self._start(result)
             self.values = _flat(result)
         except _PLUGIN_ERRORS as error:
             self.error = _as_error(error)
         self.trace()
         return None
+
+    def _start(self, result: Awaitable[Any]) -> asyncio.Task[Any]:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError as error:
+            _close(result)
+            raise HookError("returned an awaitable where no event loop runs") from error
+        return loop.create_task(_awaited(result), name=f"{self._implementation.hook}:{self.plugin}")
 
     def settle(self, task: asyncio.Task[Any], seconds: float) -> None:
         """Take values or error of the task that :meth:`begin` gave."""
@@ -256,8 +320,11 @@ async def _finish(calls: Sequence[_Call], seconds: float) -> None:
     """Make the calls and wait for them; each then has its values or its error."""
     ends_at = asyncio.get_running_loop().time() + seconds
     waiting = {task: call for call in calls if (task := call.begin()) is not None}
-    if not waiting:
-        return
+    if waiting:
+        await _settle(waiting, ends_at, seconds)
+
+
+async def _settle(waiting: Mapping[asyncio.Task[Any], _Call], ends_at: float, seconds: float) -> None:
     try:
         await asyncio.wait(waiting, timeout=max(0.0, ends_at - asyncio.get_running_loop().time()))
     finally:  # also when we are cancelled: nothing of the plugins' is left running

@@ -10,5 +10,5 @@ from typing import Final
 
 __all__ = ["SPEC_MODULES"]
 
-SPEC_MODULES: Final = ("plugin", "request", "load", "process", "worker", "job", "cli")
+SPEC_MODULES: Final = ("plugin", "request", "load", "process", "worker", "job", "session", "providers", "cli")
 """The modules of this package, in the order in which the documentation lists them."""

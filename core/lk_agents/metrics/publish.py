@@ -1,0 +1,31 @@
+"""The one way by which a measurement gets out: to the engine's listeners, then to the plugins."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lk_agents.foundation.log import logger
+from lk_agents.hooks.current import known_registry
+
+if TYPE_CHECKING:
+    from lk_agents.metrics.records import AgentMetrics
+    from lk_agents.utils.events import EventEmitter
+
+__all__ = ["publish"]
+
+
+def publish(engine: EventEmitter[Any], record: AgentMetrics) -> None:
+    """Emit ``metrics_collected`` on ``engine``, then call the hook ``lk_agents_metrics`` of the plugins in use.
+
+    Call it where something is measured, and once: whoever hands a record of another engine on only emits it, or
+    plugins would count it twice. Returns at once and raises nothing: a failing listener or plugin is logged. Where no
+    registry of plugins has been set, plugins are not looked for.
+    """
+    try:
+        engine.emit("metrics_collected", record)
+    except Exception:  # noqa: BLE001  a listener with wrong parameters must not end the stream that is measured
+        logger.exception("a callback of metrics_collected failed", extra={"engine": type(engine).__name__})
+    if (registry := known_registry()) is not None:
+        from lk_agents.hooks.invoke import tell
+
+        tell(registry, "lk_agents_metrics", record=record)

@@ -1,0 +1,196 @@
+"""HTTP for providers: one way to ask, one way to fail, and events read from a stream as they come."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from lk_agents.foundation.errors import APIConnectionError, APIError, APIStatusError, APITimeoutError
+
+if TYPE_CHECKING:
+    import aiohttp
+
+__all__ = ["ServerSentEvent", "read_chunks", "read_events", "request"]
+
+REQUEST_ID_HEADERS: Final = ("x-request-id", "request-id", "dg-request-id")
+BODY_BOUND_BYTES: Final = 64 * 1024
+"""How much of an error's body is read."""
+
+
+@asynccontextmanager
+async def request(
+    session: aiohttp.ClientSession,
+    method: str,
+    url: str,
+    *,
+    provider: str,
+    timeout_seconds: float,
+    total_seconds: float | None = None,
+    **options: Any,
+) -> AsyncIterator[aiohttp.ClientResponse]:
+    """Ask a provider over HTTP; what goes wrong in the block as well is an :class:`APIError`.
+
+    :param timeout_seconds: until the head of the answer is there.
+    :param total_seconds: until the block ends; None for no limit (then read with the limits of :func:`read_events`
+        or :func:`read_chunks`).
+    :param options: as for ``aiohttp.ClientSession.request``. Headers appear in no error.
+    :raises APIStatusError: the status is 400 or more; with the decoded body, request id and ``Retry-After``.
+    :raises APITimeoutError: no answer in time.
+    :raises APIConnectionError: the connection could not be made, or broke.
+    """
+    import aiohttp
+
+    unlimited = aiohttp.ClientTimeout(total=total_seconds, sock_connect=timeout_seconds)
+    try:
+        async with asyncio.timeout(timeout_seconds) as head:
+            async with session.request(method, url, timeout=unlimited, **options) as response:
+                if response.status >= 400:
+                    raise await _status_error(response, provider)
+                head.reschedule(None)
+                yield response
+    except TimeoutError:
+        raise APITimeoutError(f"{provider} did not answer within {timeout_seconds:g} s").located(
+            provider=provider, phase="first_output"
+        ) from None
+    except APIError as error:
+        raise error.located(provider=provider, phase="receive") from error.__cause__
+    except (aiohttp.ClientError, OSError) as error:
+        # Not chained: aiohttp's errors carry the request, and with it the key.
+        raise APIConnectionError(f"{provider}: the connection failed: {type(error).__name__}").located(
+            provider=provider, phase="connect"
+        ) from None
+
+
+async def _status_error(response: aiohttp.ClientResponse, provider: str) -> APIStatusError:
+    body = await _error_body(response)
+    request_id = next((response.headers[name] for name in REQUEST_ID_HEADERS if name in response.headers), None)
+    error = APIStatusError(
+        f"{provider} answered {response.status} {response.reason or ''}".rstrip(),
+        status_code=response.status,
+        request_id=request_id,
+        body=body,
+    )
+    return error.located(
+        provider=provider,
+        phase="first_output",
+        code=_code_in(body),
+        retry_after_seconds=_retry_after(response.headers),
+    )
+
+
+async def _error_body(response: aiohttp.ClientResponse) -> object:
+    import json
+
+    raw = await response.content.read(BODY_BOUND_BYTES)
+    text = raw.decode(errors="replace")
+    try:
+        decoded: object = json.loads(text)
+    except ValueError:
+        return text
+    return decoded
+
+
+def _code_in(body: object) -> str | int | None:
+    """Find the provider's own code where most of them have it."""
+    if not isinstance(body, Mapping):
+        return None
+    inner = body.get("error")
+    for place in (inner if isinstance(inner, Mapping) else {}, body):
+        for key in ("code", "err_code", "category", "type"):
+            if isinstance(found := place.get(key), str | int):
+                return found
+    return None
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds of ``Retry-After``; a date is more than anybody waits here."""
+    text = headers.get("Retry-After")
+    if text is None:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        return None
+
+
+async def read_chunks(
+    response: aiohttp.ClientResponse, *, provider: str, first_seconds: float, idle_seconds: float
+) -> AsyncIterator[bytes]:
+    """Give the body as it comes.
+
+    :param first_seconds: until the first byte; ``idle_seconds``: between later ones.
+    :raises APITimeoutError: nothing came for so long; its phase is ``first_output`` or ``idle``.
+    """
+    seconds, phase = first_seconds, "first_output"
+    chunks = response.content.iter_any()
+    while True:
+        try:
+            async with asyncio.timeout(seconds):
+                chunk = await anext(chunks, None)
+        except TimeoutError:
+            raise APITimeoutError(f"{provider} has sent nothing for {seconds:g} s").located(
+                provider=provider, phase=phase
+            ) from None
+        if chunk is None:
+            return
+        seconds, phase = idle_seconds, "idle"
+        yield chunk
+
+
+@dataclass(frozen=True)
+class ServerSentEvent:
+    """One event of a ``text/event-stream``.
+
+    :param event: its name, ``message`` where none was given.
+    :param data: its data, lines joined by line feeds.
+    """
+
+    event: str
+    data: str
+
+
+async def read_events(
+    response: aiohttp.ClientResponse, *, provider: str, first_seconds: float, idle_seconds: float
+) -> AsyncIterator[ServerSentEvent]:
+    """Give the server-sent events of a response (HTML standard, 9.2), with the limits of :func:`read_chunks`."""
+    parser = _EventParser()
+    chunks = read_chunks(response, provider=provider, first_seconds=first_seconds, idle_seconds=idle_seconds)
+    async for chunk in chunks:
+        for event in parser.feed(chunk):
+            yield event
+
+
+class _EventParser:
+    """Cuts bytes into server-sent events; one may be spread over any number of chunks."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._event = ""
+        self._data: list[str] = []
+
+    def feed(self, chunk: bytes) -> list[ServerSentEvent]:
+        """Take bytes, return the events that they complete."""
+        held = self._rest + chunk
+        end = len(held) - 1 if held.endswith(b"\r") else len(held)  # a line feed may follow it
+        *lines, rest = held[:end].replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+        self._rest = rest + held[end:]
+        return [event for line in lines if (event := self._take(line.decode(errors="replace"))) is not None]
+
+    def _take(self, line: str) -> ServerSentEvent | None:
+        if not line:
+            return self._complete()
+        name, _, value = line.partition(":")
+        value = value.removeprefix(" ")
+        if name == "data":
+            self._data.append(value)
+        elif name == "event":
+            self._event = value
+        return None  # comments (an empty name), ids and retry times are of no use here
+
+    def _complete(self) -> ServerSentEvent | None:
+        event = ServerSentEvent(self._event or "message", "\n".join(self._data)) if self._data else None
+        self._event, self._data = "", []
+        return event

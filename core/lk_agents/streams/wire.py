@@ -1,0 +1,252 @@
+"""The socket loop of every provider that speaks WebSocket: a plugin gives connect, encode and decode, and no more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+from lk_agents.foundation.errors import APIConnectionError, APIError, APIStatusError, APITimeoutError
+from lk_agents.streams.base import InputStream
+from lk_agents.streams.inputs import FlushSentinel
+from lk_agents.utils.aio.tasks import cancel_and_wait
+
+if TYPE_CHECKING:
+    import aiohttp
+
+__all__ = ["Codec", "open_websocket", "run_wire"]
+
+ItemT = TypeVar("ItemT")
+EventT = TypeVar("EventT")
+
+Message = bytes | str
+
+CLOSE_SECONDS: Final = 5.0
+HEARTBEAT_SECONDS: Final = 30.0
+POLITE_CLOSE_SECONDS: Final = 1.0
+REASON_SECONDS: Final = 0.5
+REGULAR_CLOSE_CODES: Final = frozenset({None, 1000, 1001, 1005})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Codec(Generic[ItemT, EventT]):
+    """How one provider's socket is spoken. Its functions never wait, but for ``connect``.
+
+    :param connect: opens a socket; called once per attempt, so a good place to begin the codec's own state anew. Use
+        :func:`open_websocket`, or raise an :class:`APIError`.
+    :param encode: the messages for one item of the input, a flush included; an empty iterable for none.
+    :param decode: the events in one message. Raise an :class:`APIError` for the provider's error messages; log and
+        return nothing for what cannot be understood.
+    :param finish: the messages that end the input. The provider then has ``close_seconds`` after its last message.
+    :param keep_alive: a message to send whenever ``keep_alive_seconds`` have passed without it.
+    :param acknowledged_until: the provider's seconds up to which an event settles the audio; None if it settles
+        nothing. By default a final transcript settles what lies before its end.
+    :param is_last: whether nothing more is to be expected after this event, once the input has ended.
+    :param idle_seconds: how long the provider may be silent before the attempt is given up; None for ever.
+    :param close_error: the error for a close that nobody asked for; by code and reason.
+    """
+
+    connect: Callable[[], Awaitable[aiohttp.ClientWebSocketResponse]]
+    encode: Callable[[ItemT | FlushSentinel], Iterable[Message]]
+    decode: Callable[[Message], Iterable[EventT]]
+    finish: Callable[[], Iterable[Message]] = tuple
+    keep_alive: Message | None = None
+    keep_alive_seconds: float = 5.0
+    acknowledged_until: Callable[[EventT], float | None] | None = None
+    is_last: Callable[[EventT], bool] | None = None
+    idle_seconds: float | None = None
+    close_seconds: float = CLOSE_SECONDS
+    close_error: Callable[[int | None, str], APIError] | None = None
+
+
+async def open_websocket(
+    session: aiohttp.ClientSession,
+    url: str,
+    *,
+    headers: dict[str, str],
+    timeout_seconds: float,
+    provider: str,
+    params: Iterable[tuple[str, str]] = (),
+    request_id_header: str = "",
+    reason_header: str = "",
+    heartbeat_seconds: float = HEARTBEAT_SECONDS,
+) -> aiohttp.ClientWebSocketResponse:
+    """Open a WebSocket; a half-open one is noticed by ``heartbeat_seconds``.
+
+    :param headers: credentials and the like; they appear in no error.
+    :param request_id_header: the header of a refusal that carries the provider's id of the request.
+    :param reason_header: the header of a refusal that says why.
+    :raises APIStatusError: the provider refused.
+    :raises APITimeoutError: it did not answer within ``timeout_seconds``.
+    :raises APIConnectionError: it could not be reached.
+    """
+    import aiohttp
+
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            return await session.ws_connect(
+                url, headers=headers, params=list(params), heartbeat=heartbeat_seconds, max_msg_size=0
+            )
+    except TimeoutError:
+        raise APITimeoutError(f"{provider} did not open the connection within {timeout_seconds:g} s").located(
+            provider=provider, phase="connect"
+        ) from None
+    except aiohttp.WSServerHandshakeError as refusal:
+        # Not chained: its representation carries the headers of the request, the key among them.
+        found: Mapping[str, str] = refusal.headers or {}
+        reason = found.get(reason_header, "") or refusal.message
+        raise APIStatusError(
+            f"{provider} refused the connection: {reason}",
+            status_code=refusal.status,
+            request_id=found.get(request_id_header),
+        ).located(
+            provider=provider, phase="connect", retry_after_seconds=_seconds_of(found.get("Retry-After"))
+        ) from None
+    except (aiohttp.ClientError, OSError) as error:
+        raise APIConnectionError(f"{provider} could not be reached: {type(error).__name__}").located(
+            provider=provider, phase="connect"
+        ) from None
+
+
+def _seconds_of(text: str | None) -> float | None:
+    try:
+        return None if text is None else float(text)
+    except ValueError:  # a date: longer than anybody waits here
+        return None
+
+
+async def run_wire(stream: InputStream[Any, EventT], codec: Codec[Any, EventT]) -> None:
+    """Be the ``_run`` of a stream: one connection, from its opening to its regular end.
+
+    Sends what is pushed and hands on what comes, until the input has ended and the provider has closed. What breaks
+    becomes an :class:`APIError` with provider, phase and code, so that the stream retries: audio or text that was not
+    settled is sent again. ``stream._reconnect()`` makes it open another connection and go on there.
+    """
+    stream._settles = codec.acknowledged_until  # noqa: SLF001  stream and loop are one thing in two files
+    while True:
+        stream._reconnecting.clear()  # noqa: SLF001
+        socket = await codec.connect()
+        try:
+            if await _Connection(stream, codec, socket).run():
+                return
+        finally:
+            await _close(socket)
+        stream._attempt_begins()  # noqa: SLF001
+
+
+async def _close(socket: aiohttp.ClientWebSocketResponse) -> None:
+    closing = asyncio.create_task(socket.close(), name="lk-wire-close")
+    done, _ = await asyncio.wait({closing}, timeout=POLITE_CLOSE_SECONDS)
+    if not done:
+        await cancel_and_wait(closing)
+
+
+class _Connection(Generic[EventT]):
+    """One socket and the two directions on it."""
+
+    def __init__(
+        self, stream: InputStream[Any, EventT], codec: Codec[Any, EventT], socket: aiohttp.ClientWebSocketResponse
+    ) -> None:
+        self._stream = stream
+        self._codec = codec
+        self._socket = socket
+        self._label = stream._label  # noqa: SLF001
+        self._send_seconds = stream._conn_options.timeout  # noqa: SLF001
+        self._input_ended = False
+        self._patience: asyncio.Timeout | None = None
+
+    async def run(self) -> bool:
+        """Return True at the regular end, False if another connection is wanted."""
+        reconnect = asyncio.create_task(self._stream._reconnecting.wait(), name="lk-wire-reconnect")  # noqa: SLF001
+        receiver = asyncio.create_task(self._receive_all(), name="lk-wire-receive")
+        waited = {reconnect, receiver, asyncio.create_task(self._send_all(), name="lk-wire-send")}
+        if self._codec.keep_alive is not None:
+            keeping_alive = self._keep_alive(self._codec.keep_alive, self._codec.keep_alive_seconds)
+            waited.add(asyncio.create_task(keeping_alive, name="lk-wire-keep-alive"))
+        everything = tuple(waited)
+        try:
+            while True:
+                done, waited = await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+                for task in done:
+                    task.result()  # what failed is raised here
+                if receiver in done:
+                    return True
+                if reconnect in done:
+                    return False
+        finally:
+            await cancel_and_wait(*everything)
+
+    async def _send_all(self) -> None:
+        async for item in self._stream._input_ch:  # noqa: SLF001
+            for message in self._codec.encode(item):
+                await self._send(message)
+        for message in self._codec.finish():
+            await self._send(message)
+        self._input_ended = True
+        if self._patience is not None:  # the receiver waits already, for longer than it now should
+            self._patience.reschedule(asyncio.get_running_loop().time() + self._codec.close_seconds)
+
+    async def _keep_alive(self, message: Message, seconds: float) -> None:
+        await self._send(message)
+        while not self._socket.closed:
+            await asyncio.sleep(seconds)
+            await self._send(message)
+
+    async def _send(self, message: Message) -> None:
+        try:
+            async with asyncio.timeout(self._send_seconds):
+                if isinstance(message, str):
+                    await self._socket.send_str(message)
+                else:
+                    await self._socket.send_bytes(message)
+        except TimeoutError:
+            raise self._located(
+                APITimeoutError(f"{self._label} took nothing for {self._send_seconds:g} s"), "send"
+            ) from None
+        except (ConnectionError, RuntimeError) as error:  # aiohttp's own errors of a closing socket are both
+            await asyncio.sleep(REASON_SECONDS)  # the receiver is about to learn why, and ends this task then
+            raise self._located(APIConnectionError(f"{self._label} broke the connection"), "send") from error
+
+    async def _receive_all(self) -> None:
+        while (message := await self._receive()) is not None:
+            for event in self._decode(message):
+                await self._stream._event_ch.send(event)  # noqa: SLF001
+                if self._input_ended and self._codec.is_last is not None and self._codec.is_last(event):
+                    return
+
+    def _decode(self, message: Message) -> Iterable[EventT]:
+        try:
+            return tuple(self._codec.decode(message))
+        except APIError as error:
+            raise self._located(error, "receive") from error.__cause__
+
+    async def _receive(self) -> Message | None:
+        """Return the next message, None at the regular end."""
+        from aiohttp import WSMsgType
+
+        seconds = self._codec.close_seconds if self._input_ended else self._codec.idle_seconds
+        try:
+            async with asyncio.timeout(seconds) as self._patience:
+                received = await self._socket.receive()
+        except TimeoutError:
+            phase = "close" if self._input_ended else "idle"
+            raise self._located(APITimeoutError(f"{self._label} has been silent for too long"), phase) from None
+        finally:
+            self._patience = None
+        if received.type in {WSMsgType.TEXT, WSMsgType.BINARY}:
+            data: Message = received.data
+            return data
+        code = self._socket.close_code
+        if self._input_ended and code in REGULAR_CLOSE_CODES:
+            return None
+        reason = received.extra if isinstance(received.extra, str) else ""
+        raise self._located(self._close_error(code, reason), "receive", code)
+
+    def _close_error(self, code: int | None, reason: str) -> APIError:
+        if self._codec.close_error is not None:
+            return self._codec.close_error(code, reason)
+        return APIConnectionError(f"{self._label} closed the connection: code {code}, reason {reason or 'not given'}")
+
+    def _located(self, error: APIError, phase: str, code: int | None = None) -> APIError:
+        return error.located(provider=self._label, phase=phase, code=code)

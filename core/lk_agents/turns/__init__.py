@@ -1,0 +1,25 @@
+"""Turn-taking as plugins see it: evidence in, a decision out, under a deadline."""
+
+from __future__ import annotations
+
+from lk_agents.turns.evidence import Decision, Evidence, Verdict
+from lk_agents.turns.judges import (
+    EndOfTurnPredictor,
+    InterruptionStrategy,
+    PredictorTurnDetector,
+    TurnDetector,
+    as_turn_detector,
+    decide,
+)
+
+__all__ = [
+    "Decision",
+    "EndOfTurnPredictor",
+    "Evidence",
+    "InterruptionStrategy",
+    "PredictorTurnDetector",
+    "TurnDetector",
+    "Verdict",
+    "as_turn_detector",
+    "decide",
+]
