@@ -35,6 +35,7 @@ DEFECTS = {
     21: "the last statuses of jobs were not sent, because the connection was closed before the pool",
     22: "a callback for once got every argument and could not be taken off again",
     23: "the hook for slow callbacks was put upon itself with each call",
+    24: "closing a connection pool did not cancel what it was opening in advance",
     25: "a worker that failed ended with the exit code 0",
     26: "one answer too many ended inference, and a dead process was not replaced and left its callers waiting",
     27: "an expired token ended what carries jobs over a reload",
@@ -43,7 +44,7 @@ DEFECTS = {
     30: "credentials given in code did not reach the API of a job",
     31: "a job that waited for a process kept the closing worker waiting for ever",
 }
-"""Number -> what went wrong there. The numbers are those of ``test_xNN_…``; 24 waits for the connection pool."""
+"""Number -> what went wrong there. The numbers are those of ``test_xNN_…``."""
 
 NAME = re.compile(r"test((?:_x\d+)+)_\w+")
 

@@ -4,6 +4,7 @@ import asyncio
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from lk_agents.utils import http_context
 
@@ -63,3 +64,29 @@ async def test_two_jobs_in_one_process_have_sessions_of_their_own() -> None:
     first, second = await asyncio.gather(asyncio.create_task(job()), asyncio.create_task(job()))
 
     assert first is not second
+
+
+async def test_the_session_goes_through_the_proxy_that_the_environment_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    async def answer(request: web.BaseRequest) -> web.Response:
+        asked.append(request.raw_path)
+        return web.Response(text="from the proxy")
+
+    runner = web.ServerRunner(web.Server(answer))
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port = runner.addresses[0]
+    for name in ("no_proxy", "NO_PROXY", "HTTP_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", f"http://{host}:{port}")
+    http_context._new_session_ctx()
+    try:
+        async with http_context.http_session().get("http://provider.invalid/v1/speak") as response:
+            assert await response.text() == "from the proxy"
+    finally:
+        await http_context._close_http_ctx()
+        await runner.cleanup()
+
+    assert asked == ["http://provider.invalid/v1/speak"]

@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -193,8 +194,9 @@ def test_without_files_the_system_is_asked(tmp_path: Path) -> None:
     assert 0.0 <= monitor.cpu_percent(0.01) <= 1.0
 
 
-def test_this_machine_has_a_cpu() -> None:
-    monitor = hw.get_cpu_monitor()
+@pytest.mark.parametrize("make", [hw.get_cpu_monitor, hw.DefaultCPUMonitor, hw.CGroupV2CPUMonitor])
+def test_this_machine_has_a_cpu(make: Callable[[], hw.CPUMonitor]) -> None:
+    monitor = make()
 
     assert 0.0 < monitor.cpu_count() <= (os.cpu_count() or 1)
     assert 0.0 <= monitor.cpu_percent(0.02) <= 1.0

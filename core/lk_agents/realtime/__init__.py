@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lk_agents.realtime.lookup import create
 from lk_agents.realtime.model import (
     RealtimeCapabilities,
     RealtimeContent,
@@ -10,4 +11,11 @@ from lk_agents.realtime.model import (
     RealtimeTranscription,
 )
 
-__all__ = ["RealtimeCapabilities", "RealtimeContent", "RealtimeModel", "RealtimeSession", "RealtimeTranscription"]
+__all__ = [
+    "RealtimeCapabilities",
+    "RealtimeContent",
+    "RealtimeModel",
+    "RealtimeSession",
+    "RealtimeTranscription",
+    "create",
+]

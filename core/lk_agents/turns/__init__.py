@@ -11,6 +11,7 @@ from lk_agents.turns.judges import (
     as_turn_detector,
     decide,
 )
+from lk_agents.turns.lookup import create_interruption, create_turn_detector
 
 __all__ = [
     "Decision",
@@ -21,5 +22,7 @@ __all__ = [
     "TurnDetector",
     "Verdict",
     "as_turn_detector",
+    "create_interruption",
+    "create_turn_detector",
     "decide",
 ]

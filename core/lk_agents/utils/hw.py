@@ -15,7 +15,17 @@ from typing import Final
 
 from lk_agents.foundation import clock
 
-__all__ = ["CPUMonitor", "CgroupMemory", "CounterMonitor", "Usage", "cgroup_memory", "cpu_share", "get_cpu_monitor"]
+__all__ = [
+    "CGroupV2CPUMonitor",
+    "CPUMonitor",
+    "CgroupMemory",
+    "CounterMonitor",
+    "DefaultCPUMonitor",
+    "Usage",
+    "cgroup_memory",
+    "cpu_share",
+    "get_cpu_monitor",
+]
 
 CGROUP_MOUNT: Final = Path("sys/fs/cgroup")
 DEFAULT_PERIOD_MICROSECONDS: Final = 100_000
@@ -101,6 +111,35 @@ class CounterMonitor(CPUMonitor):
         if share is not None:
             self._last_share = share
         return share
+
+
+class _FixedMonitor(CPUMonitor):
+    """A monitor of one source, whether or not it is the one that fits; :func:`get_cpu_monitor` chooses."""
+
+    def __init__(self, monitor: CounterMonitor) -> None:
+        self._monitor = monitor
+
+    def cpu_count(self) -> float:
+        """Return how many cores can be used; a fraction where a quota says so."""
+        return self._monitor.cpu_count()
+
+    def cpu_percent(self, interval: float = 0.5) -> float:
+        """Block for ``interval`` seconds and return the share of the cores used meanwhile, in 0..1."""
+        return self._monitor.cpu_percent(interval)
+
+
+class DefaultCPUMonitor(_FixedMonitor):
+    """The machine as a whole, whatever its control groups say."""
+
+    def __init__(self) -> None:
+        super().__init__(_machine(Path("/"), _usable_cores()))
+
+
+class CGroupV2CPUMonitor(_FixedMonitor):
+    """The control group of version 2 with the tightest quota; the machine where there is none."""
+
+    def __init__(self) -> None:
+        super().__init__(_version_2(Path("/"), _usable_cores()))
 
 
 @dataclass(frozen=True)

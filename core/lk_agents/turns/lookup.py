@@ -1,0 +1,39 @@
+"""Turn detectors and interruption strategies by the names under which plugins offer them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lk_agents.hooks.lookup import create_by_name
+from lk_agents.hooks.provider_records import InterruptionProvider, TurnDetectorProvider
+
+if TYPE_CHECKING:
+    from lk_agents.hooks.registry import PluginRegistry
+    from lk_agents.turns.judges import EndOfTurnPredictor, InterruptionStrategy, TurnDetector
+
+__all__ = ["create_interruption", "create_turn_detector"]
+
+
+def create_turn_detector(
+    spec: str, *, registry: PluginRegistry | None = None, **options: Any
+) -> TurnDetector | EndOfTurnPredictor:
+    """Build the turn detector that an installed plugin offers.
+
+    :param spec: ``"name"``, or ``"name/model"``.
+    :param registry: the plugins to look in; by default those of this process.
+    :param options: the detector's own options.
+    :raises PluginError: nobody offers it, or two do; the text names what there is.
+    :raises ConfigError: an option that it does not know, or a variable that is missing.
+    """
+    built: TurnDetector | EndOfTurnPredictor = create_by_name(
+        TurnDetectorProvider, spec, registry=registry, options=options
+    )
+    return built
+
+
+def create_interruption(
+    spec: str, *, registry: PluginRegistry | None = None, **options: Any
+) -> InterruptionStrategy:
+    """Build the interruption strategy that an installed plugin offers; as :func:`create_turn_detector`."""
+    built: InterruptionStrategy = create_by_name(InterruptionProvider, spec, registry=registry, options=options)
+    return built
