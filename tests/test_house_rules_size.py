@@ -16,7 +16,9 @@ TEST_FILE_LINES = 500
 FILE_LINES, CLASS_LINES, FUNCTION_LINES, PARAMETERS = 400, 300, 50, 8
 
 # "file: what" -> why it may be larger
-ALLOWED: dict[str, str] = {}
+ALLOWED: dict[str, str] = {
+    "core/lk_agents/transcription/tts_forwarder.py: the constructor": "its keywords are the interface that is carried",
+}
 
 
 def python_files() -> list[Path]:

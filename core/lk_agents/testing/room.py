@@ -7,28 +7,39 @@ causes the event, where the real room calls it a moment later.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from lk_agents.foundation.ids import short_id
 from lk_agents.utils.events import EventEmitter
 
-__all__ = ["FakeLocalParticipant", "FakeParticipant", "FakePublication", "FakeRoom"]
+if TYPE_CHECKING:
+    from livekit import rtc
+
+__all__ = ["FakeDataPacket", "FakeLocalParticipant", "FakeParticipant", "FakePublication", "FakeRoom", "SentData"]
 
 CLIENT_INITIATED = 1
 PARTICIPANT_REMOVED = 4
 KIND_STANDARD = 0
 KIND_AUDIO = 1
+SOURCE_CAMERA = 1
+SOURCE_MICROPHONE = 2
+DATA_LOSSY = 0
+DATA_RELIABLE = 1
 
 
 class FakePublication:
     """A track that somebody publishes.
 
     :param kind: 1 for audio, 2 for video.
+    :param source: a track source's number; by default the microphone for audio and the camera for video.
     """
 
-    def __init__(self, kind: int = KIND_AUDIO, *, name: str = "") -> None:
+    def __init__(self, kind: int = KIND_AUDIO, *, name: str = "", source: int | None = None) -> None:
         self.sid = short_id("TR_")
         self.kind = kind
+        self.source = source or (SOURCE_MICROPHONE if kind == KIND_AUDIO else SOURCE_CAMERA)
         self.name = name
         self.subscribed = False
 
@@ -64,8 +75,90 @@ class FakeParticipant:
         return f"FakeParticipant({self.identity!r}, kind={self.kind})"
 
 
+@dataclass(frozen=True)
+class FakeDataPacket:
+    """What comes with the event ``data_received``.
+
+    :param kind: 0 for lossy, 1 for reliable.
+    :param participant: who sent it; None for the server.
+    """
+
+    data: bytes
+    kind: int
+    participant: FakeParticipant | None
+    topic: str = ""
+
+
+@dataclass(frozen=True)
+class SentData:
+    """Data that the agent has published.
+
+    :param to: the identities it was meant for; empty for everybody.
+    """
+
+    payload: bytes
+    reliable: bool
+    to: tuple[str, ...]
+    topic: str
+
+
 class FakeLocalParticipant(FakeParticipant):
-    """The agent itself."""
+    """The agent itself; what it publishes is written down."""
+
+    def __init__(self, identity: str, *, emit: Callable[..., None] | None = None) -> None:
+        super().__init__(identity)
+        self.transcriptions: list[rtc.Transcription] = []
+        """What was published, in order."""
+        self.sent: list[SentData] = []
+        """The data that were published, in order."""
+        self.publish_seconds = 0.0
+        """How long publishing takes."""
+        self.publish_error: Exception | None = None
+        """What publishing raises, as long as it is set."""
+        self._emit = emit
+
+    async def publish_transcription(self, transcription: rtc.Transcription) -> None:
+        """Show a transcript, after ``publish_seconds``.
+
+        :raises Exception: ``publish_error``, if there is one.
+        """
+        await self._publishing()
+        self.transcriptions.append(transcription)
+
+    async def publish_data(
+        self,
+        payload: bytes | str,
+        *,
+        reliable: bool = True,
+        destination_identities: Collection[str] = (),
+        topic: str = "",
+    ) -> None:
+        """Send data, after ``publish_seconds``.
+
+        :raises Exception: ``publish_error``, if there is one.
+        """
+        await self._publishing()
+        data = payload.encode() if isinstance(payload, str) else payload
+        self.sent.append(SentData(data, reliable, tuple(destination_identities), topic))
+
+    async def set_attributes(self, attributes: dict[str, str]) -> None:
+        """Change attributes; an empty value takes one away, those that are not named stay."""
+        await self._publishing()
+        change_attributes(self, attributes)
+        if self._emit is not None:
+            self._emit("participant_attributes_changed", attributes, self)
+
+    async def _publishing(self) -> None:
+        await asyncio.sleep(self.publish_seconds)
+        if self.publish_error is not None:
+            raise self.publish_error
+
+
+def change_attributes(participant: FakeParticipant, changed: dict[str, str]) -> None:
+    """Change attributes as the server does."""
+    participant.attributes.update(changed)
+    for key in [key for key, value in changed.items() if not value]:
+        del participant.attributes[key]
 
 
 class FakeRoom(EventEmitter[str]):
@@ -101,7 +194,7 @@ class FakeRoom(EventEmitter[str]):
         """Address and token of each join that was tried."""
         self.leave_reasons: list[int] = []
         """The reason of each time the agent left by itself."""
-        self._local = FakeLocalParticipant(identity)
+        self._local = FakeLocalParticipant(identity, emit=self.emit)
         self._sid = sid
         self._sid_told = asyncio.Event()
         if sid is not None:
@@ -188,6 +281,36 @@ class FakeRoom(EventEmitter[str]):
         if self._connected:
             self.emit("track_published", publication, somebody)
         return publication
+
+    def unpublish(self, identity: str, sid: str) -> None:
+        """Let somebody take a track back.
+
+        :raises KeyError: nobody of that identity is there, or the track is not theirs.
+        """
+        somebody = self.remote_participants[identity]
+        publication = somebody.track_publications.pop(sid)
+        if self._connected:
+            self.emit("track_unpublished", publication, somebody)
+
+    def send_data(self, data: bytes, *, identity: str | None = None, topic: str = "", reliable: bool = True) -> None:
+        """Let somebody send data to the agent.
+
+        :param identity: who sends; None for the server.
+        :raises KeyError: nobody of that identity is there.
+        """
+        sender = None if identity is None else self.remote_participants[identity]
+        if self._connected:
+            self.emit("data_received", FakeDataPacket(data, DATA_RELIABLE if reliable else DATA_LOSSY, sender, topic))
+
+    def change_attributes(self, identity: str, changed: dict[str, str]) -> None:
+        """Let somebody's attributes change; an empty value takes one away.
+
+        :raises KeyError: nobody of that identity is there.
+        """
+        somebody = self.remote_participants[identity]
+        change_attributes(somebody, changed)
+        if self._connected:
+            self.emit("participant_attributes_changed", changed, somebody)
 
     def close(self, reason: int = PARTICIPANT_REMOVED) -> None:
         """Let the server end the agent's connection, for one of the SDK's reasons."""
