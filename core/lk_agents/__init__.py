@@ -1,4 +1,4 @@
-"""Lets LiveKit hand rooms to your code: worker, jobs, process pool, hooks.
+"""Lets LiveKit hand rooms to your code: worker, jobs, process pool, hooks, and the interfaces of speech and language.
 
 Every public name is loaded when it is first used: ``import lk_agents`` itself loads nothing.
 """
@@ -8,7 +8,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lk_agents import cli, hooks, ipc, utils
+    from lk_agents import (
+        cli,
+        hooks,
+        ipc,
+        llm,
+        media,
+        metrics,
+        realtime,
+        stt,
+        tokenize,
+        transcription,
+        tts,
+        turns,
+        utils,
+        vad,
+    )
     from lk_agents.foundation.errors import (
         APIConnectionError,
         APIError,
@@ -64,8 +79,35 @@ __all__ = [
     "hookimpl",
     "hooks",
     "ipc",
+    "llm",
+    "media",
+    "metrics",
+    "realtime",
+    "stt",
+    "tokenize",
+    "transcription",
+    "tts",
+    "turns",
     "utils",
+    "vad",
 ]
+
+_SUBMODULES = (
+    "cli",
+    "hooks",
+    "ipc",
+    "llm",
+    "media",
+    "metrics",
+    "realtime",
+    "stt",
+    "tokenize",
+    "transcription",
+    "tts",
+    "turns",
+    "utils",
+    "vad",
+)
 
 _NAMES = {
     "foundation.errors": (
@@ -99,7 +141,7 @@ _NAMES = {
 def __getattr__(name: str) -> Any:
     from lk_agents.foundation.lazy import load_name
 
-    return load_name(__name__, name, _NAMES, submodules=("cli", "hooks", "ipc", "utils"))
+    return load_name(__name__, name, _NAMES, submodules=_SUBMODULES)
 
 
 def __dir__() -> list[str]:
