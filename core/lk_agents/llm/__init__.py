@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lk_agents.llm.fallback import AvailabilityChangedEvent, FallbackAdapter
     from lk_agents.llm.function_call import CalledFunction, FunctionCallInfo, FunctionInfo
     from lk_agents.llm.function_context import USE_DOCSTRING, FunctionContext, ai_callable
+    from lk_agents.llm.lookup import create
     from lk_agents.llm.model import LLM
     from lk_agents.llm.schema import function_schema
     from lk_agents.llm.stream import LLMStream
@@ -55,10 +56,12 @@ __all__ = [
     "_create_ai_function_info",
     "ai_callable",
     "content_text",
+    "create",
     "function_schema",
 ]
 
 _NAMES = {
+    "lookup": ("create",),
     "annotations": ("FunctionArgInfo", "TypeInfo"),
     "arguments": ("FunctionCallError", "_create_ai_function_info"),
     "chat_context": (

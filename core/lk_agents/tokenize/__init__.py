@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lk_agents.tokenize import basic, utils
     from lk_agents.tokenize.buffered import BufferedSentenceStream, BufferedWordStream
+    from lk_agents.tokenize.lookup import create
     from lk_agents.tokenize.tokenizer import (
         PUNCTUATIONS,
         SentenceStream,
@@ -26,10 +27,12 @@ __all__ = [
     "WordStream",
     "WordTokenizer",
     "basic",
+    "create",
     "utils",
 ]
 
 _NAMES = {
+    "lookup": ("create",),
     "buffered": ("BufferedSentenceStream", "BufferedWordStream"),
     "tokenizer": (
         "PUNCTUATIONS",
