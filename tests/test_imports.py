@@ -70,6 +70,17 @@ def test_an_agents_imports_load_a_listed_set_without_media_vendor_or_voice() -> 
     assert {name for name in loaded if name.startswith("lk_agents.testing")} == set()
 
 
+PACKAGES = ("llm", "media", "metrics", "realtime", "streams", "stt", "tokenize", "transcription", "tts", "turns", "vad")
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_an_interface_alone_loads_nothing_but_the_core(package: str) -> None:
+    loaded = _loaded_by(f"import lk_agents.{package}")
+
+    assert _tops(loaded) == {"lk_agents"}
+    assert len(loaded) < 200
+
+
 @pytest.mark.parametrize("name", lk_agents.__all__)
 def test_every_public_name_can_be_had(name: str) -> None:
     assert getattr(lk_agents, name) is not None

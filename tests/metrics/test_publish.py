@@ -13,7 +13,8 @@ from tests.metrics import made
 from lk_agents.foundation.settings import Settings
 from lk_agents.hooks.current import known_registry, set_registry, use_registry
 from lk_agents.hooks.registry import PluginRegistry
-from lk_agents.metrics import AgentMetrics, publish
+from lk_agents.metrics import AgentMetrics
+from lk_agents.metrics.publish import publish
 from lk_agents.utils.events import EventEmitter
 
 HOOK = "lk_agents_metrics"

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from lk_agents.realtime.lookup import create
-from lk_agents.realtime.model import (
-    RealtimeCapabilities,
-    RealtimeContent,
-    RealtimeModel,
-    RealtimeSession,
-    RealtimeTranscription,
-)
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lk_agents.realtime.lookup import create
+    from lk_agents.realtime.model import (
+        RealtimeCapabilities,
+        RealtimeContent,
+        RealtimeModel,
+        RealtimeSession,
+        RealtimeTranscription,
+    )
 
 __all__ = [
     "RealtimeCapabilities",
@@ -19,3 +22,24 @@ __all__ = [
     "RealtimeTranscription",
     "create",
 ]
+
+_NAMES = {
+    "lookup": ("create",),
+    "model": (
+        "RealtimeCapabilities",
+        "RealtimeContent",
+        "RealtimeModel",
+        "RealtimeSession",
+        "RealtimeTranscription",
+    ),
+}
+
+
+def __getattr__(name: str) -> Any:
+    from lk_agents.foundation.lazy import load_name
+
+    return load_name(__name__, name, _NAMES)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from lk_agents.streams.base import EventStream, InputStream
-from lk_agents.streams.http import ServerSentEvent, read_chunks, read_events, request
-from lk_agents.streams.inputs import FlushSentinel
-from lk_agents.streams.wire import Codec, open_websocket, run_wire
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lk_agents.streams.base import EventStream, InputStream
+    from lk_agents.streams.http import ServerSentEvent, read_chunks, read_events, request
+    from lk_agents.streams.inputs import FlushSentinel
+    from lk_agents.streams.wire import Codec, open_websocket, run_wire
 
 __all__ = [
     "Codec",
@@ -19,3 +22,32 @@ __all__ = [
     "request",
     "run_wire",
 ]
+
+_NAMES = {
+    "base": (
+        "EventStream",
+        "InputStream",
+    ),
+    "http": (
+        "ServerSentEvent",
+        "read_chunks",
+        "read_events",
+        "request",
+    ),
+    "inputs": ("FlushSentinel",),
+    "wire": (
+        "Codec",
+        "open_websocket",
+        "run_wire",
+    ),
+}
+
+
+def __getattr__(name: str) -> Any:
+    from lk_agents.foundation.lazy import load_name
+
+    return load_name(__name__, name, _NAMES)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -118,11 +118,12 @@ class Members(Generic[MemberT]):
         await cancel_and_wait(*self._probes.values())
 
     def _candidates(self, probe: Callable[[MemberT], Awaitable[None]]) -> Iterator[MemberT]:
-        everybody = len(self._unavailable) == len(self._members)
-        if everybody:
+        available = [self.is_available(member) for member in self._members]  # others may change it in the meantime
+        if not any(available):
             logger.error("all members of a fallback adapter are unavailable; all are tried again")
-        for member in self._members:
-            if everybody or self.is_available(member):
+            available = [True] * len(self._members)
+        for member, is_asked in zip(self._members, available, strict=True):
+            if is_asked:
                 yield member
             else:
                 self._begin_probing(member, probe)

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from lk_agents.foundation.errors import APIConnectionError, APIError, APIStatusError, APITimeoutError
+from lk_agents.foundation.secret import Secret
 
 if TYPE_CHECKING:
     import aiohttp
 
-__all__ = ["ServerSentEvent", "read_chunks", "read_events", "request"]
+__all__ = ["ServerSentEvent", "hide_credentials", "read_chunks", "read_events", "request", "retry_after"]
 
 REQUEST_ID_HEADERS: Final = ("x-request-id", "request-id", "dg-request-id")
 BODY_BOUND_BYTES: Final = 64 * 1024
 """How much of an error's body is read."""
+BODY_SHARE: Final = 0.5
+"""Which part of the time for the head may go into an error's body."""
+CREDENTIAL_HEADERS: Final = ("authorization", "key", "token", "secret")
+EVENT_BOUND_BYTES: Final = 16 * 1024 * 1024
+"""How long one line of an event may be."""
+BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
 @asynccontextmanager
@@ -43,29 +50,36 @@ async def request(
     """
     import aiohttp
 
-    unlimited = aiohttp.ClientTimeout(total=total_seconds, sock_connect=timeout_seconds)
+    limits = aiohttp.ClientTimeout(total=total_seconds, sock_connect=timeout_seconds)
+    has_head = False
     try:
         async with asyncio.timeout(timeout_seconds) as head:
-            async with session.request(method, url, timeout=unlimited, **options) as response:
+            async with session.request(method, url, timeout=limits, **options) as response:
                 if response.status >= 400:
-                    raise await _status_error(response, provider)
+                    raise await _status_error(response, provider, timeout_seconds, options.get("headers"))
+                has_head = True
                 head.reschedule(None)
                 yield response
     except TimeoutError:
-        raise APITimeoutError(f"{provider} did not answer within {timeout_seconds:g} s").located(
-            provider=provider, phase="first_output"
-        ) from None
+        text = f"answer within {timeout_seconds:g} s"
+        if has_head:
+            text = "come to an end in time" if total_seconds is None else f"come to an end within {total_seconds:g} s"
+        phase = "receive" if has_head else "first_output"
+        raise APITimeoutError(f"{provider} did not {text}").located(provider=provider, phase=phase) from None
     except APIError as error:
         raise error.located(provider=provider, phase="receive") from error.__cause__
     except (aiohttp.ClientError, OSError) as error:
         # Not chained: aiohttp's errors carry the request, and with it the key.
         raise APIConnectionError(f"{provider}: the connection failed: {type(error).__name__}").located(
-            provider=provider, phase="connect"
+            provider=provider, phase="receive" if has_head else "connect"
         ) from None
 
 
-async def _status_error(response: aiohttp.ClientResponse, provider: str) -> APIStatusError:
-    body = await _error_body(response)
+async def _status_error(
+    response: aiohttp.ClientResponse, provider: str, timeout_seconds: float, sent: Mapping[str, str] | None
+) -> APIStatusError:
+    text = await _error_text(response, timeout_seconds * BODY_SHARE)
+    body = _decoded(hide_credentials(text, sent))
     request_id = next((response.headers[name] for name in REQUEST_ID_HEADERS if name in response.headers), None)
     error = APIStatusError(
         f"{provider} answered {response.status} {response.reason or ''}".rstrip(),
@@ -77,20 +91,40 @@ async def _status_error(response: aiohttp.ClientResponse, provider: str) -> APIS
         provider=provider,
         phase="first_output",
         code=_code_in(body),
-        retry_after_seconds=_retry_after(response.headers),
+        retry_after_seconds=retry_after(response.headers),
     )
 
 
-async def _error_body(response: aiohttp.ClientResponse) -> object:
+async def _error_text(response: aiohttp.ClientResponse, seconds: float) -> str:
+    """Return what there is of an error's body: the status alone says enough to go on."""
+    import aiohttp
+
+    found = bytearray()
+    with suppress(TimeoutError, aiohttp.ClientError, OSError):
+        async with asyncio.timeout(seconds):
+            async for chunk in response.content.iter_any():
+                found += chunk
+                if len(found) >= BODY_BOUND_BYTES:
+                    break
+    return found[:BODY_BOUND_BYTES].decode(errors="replace")
+
+
+def _decoded(text: str) -> object:
     import json
 
-    raw = await response.content.read(BODY_BOUND_BYTES)
-    text = raw.decode(errors="replace")
     try:
         decoded: object = json.loads(text)
     except ValueError:
         return text
     return decoded
+
+
+def hide_credentials(text: str, headers: Mapping[str, str] | None) -> str:
+    """Return ``text`` without the credentials that were sent: there are providers that quote them in their errors."""
+    for name, value in (headers or {}).items():
+        if any(part in name.lower() for part in CREDENTIAL_HEADERS):
+            text = Secret(value.rpartition(" ")[2]).hide_in(text)
+    return text
 
 
 def _code_in(body: object) -> str | int | None:
@@ -105,7 +139,7 @@ def _code_in(body: object) -> str | int | None:
     return None
 
 
-def _retry_after(headers: Mapping[str, str]) -> float | None:
+def retry_after(headers: Mapping[str, str]) -> float | None:
     """Return the seconds of ``Retry-After``; a date is more than anybody waits here."""
     text = headers.get("Retry-After")
     if text is None:
@@ -155,29 +189,54 @@ class ServerSentEvent:
 async def read_events(
     response: aiohttp.ClientResponse, *, provider: str, first_seconds: float, idle_seconds: float
 ) -> AsyncIterator[ServerSentEvent]:
-    """Give the server-sent events of a response (HTML standard, 9.2), with the limits of :func:`read_chunks`."""
+    """Give the server-sent events of a response (HTML standard, 9.2), with the limits of :func:`read_chunks`.
+
+    :raises APIError: a line of more than 16 MiB.
+    """
     parser = _EventParser()
     chunks = read_chunks(response, provider=provider, first_seconds=first_seconds, idle_seconds=idle_seconds)
     async for chunk in chunks:
         for event in parser.feed(chunk):
             yield event
+        if parser.held_bytes > EVENT_BOUND_BYTES:
+            raise APIError(f"{provider} sent a line of more than {EVENT_BOUND_BYTES} bytes").located(
+                provider=provider, phase="decode"
+            )
 
 
 class _EventParser:
     """Cuts bytes into server-sent events; one may be spread over any number of chunks."""
 
     def __init__(self) -> None:
-        self._rest = b""
+        self._line: list[bytes] = []  # what there is of the line that has not ended
+        self._after_return = False  # a line feed that comes now ends no other line
+        self._is_first_line = True
         self._event = ""
         self._data: list[str] = []
+        self.held_bytes = 0
+        """How much of a line waits for its end."""
 
     def feed(self, chunk: bytes) -> list[ServerSentEvent]:
         """Take bytes, return the events that they complete."""
-        held = self._rest + chunk
-        end = len(held) - 1 if held.endswith(b"\r") else len(held)  # a line feed may follow it
-        *lines, rest = held[:end].replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
-        self._rest = rest + held[end:]
-        return [event for line in lines if (event := self._take(line.decode(errors="replace"))) is not None]
+        if self._after_return and chunk:
+            chunk = chunk.removeprefix(b"\n")
+            self._after_return = False
+        self._after_return = self._after_return or chunk.endswith(b"\r")
+        first, *others = chunk.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
+        self._line.append(first)
+        self.held_bytes += len(first)
+        found: list[ServerSentEvent] = []
+        for start in others:
+            if (event := self._take(self._whole_line())) is not None:
+                found.append(event)
+            self._line, self.held_bytes = [start], len(start)
+        return found
+
+    def _whole_line(self) -> str:
+        line = b"".join(self._line)
+        if self._is_first_line:
+            line, self._is_first_line = line.removeprefix(BYTE_ORDER_MARK), False
+        return line.decode(errors="replace")
 
     def _take(self, line: str) -> ServerSentEvent | None:
         if not line:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from lk_agents.foundation.errors import APIConnectionError, APIError, APIStatusError, APITimeoutError
 from lk_agents.streams.base import InputStream
+from lk_agents.streams.http import hide_credentials, retry_after
 from lk_agents.streams.inputs import FlushSentinel
 from lk_agents.utils.aio.tasks import cancel_and_wait
 
@@ -38,7 +39,8 @@ class Codec(Generic[ItemT, EventT]):
     :param encode: the messages for one item of the input, a flush included; an empty iterable for none.
     :param decode: the events in one message. Raise an :class:`APIError` for the provider's error messages; log and
         return nothing for what cannot be understood.
-    :param finish: the messages that end the input. The provider then has ``close_seconds`` after its last message.
+    :param finish: the messages that end the input. The provider then has ``close_seconds`` after its last event;
+        messages without any do not count.
     :param keep_alive: a message to send whenever ``keep_alive_seconds`` have passed without it.
     :param acknowledged_until: the provider's seconds up to which an event settles the audio; None if it settles
         nothing. By default a final transcript settles what lies before its end.
@@ -95,25 +97,16 @@ async def open_websocket(
     except aiohttp.WSServerHandshakeError as refusal:
         # Not chained: its representation carries the headers of the request, the key among them.
         found: Mapping[str, str] = refusal.headers or {}
-        reason = found.get(reason_header, "") or refusal.message
+        reason = hide_credentials(found.get(reason_header, "") or refusal.message, headers)
         raise APIStatusError(
             f"{provider} refused the connection: {reason}",
             status_code=refusal.status,
             request_id=found.get(request_id_header),
-        ).located(
-            provider=provider, phase="connect", retry_after_seconds=_seconds_of(found.get("Retry-After"))
-        ) from None
+        ).located(provider=provider, phase="connect", retry_after_seconds=retry_after(found)) from None
     except (aiohttp.ClientError, OSError) as error:
         raise APIConnectionError(f"{provider} could not be reached: {type(error).__name__}").located(
             provider=provider, phase="connect"
         ) from None
-
-
-def _seconds_of(text: str | None) -> float | None:
-    try:
-        return None if text is None else float(text)
-    except ValueError:  # a date: longer than anybody waits here
-        return None
 
 
 async def run_wire(stream: InputStream[Any, EventT], codec: Codec[Any, EventT]) -> None:
@@ -137,9 +130,10 @@ async def run_wire(stream: InputStream[Any, EventT], codec: Codec[Any, EventT]) 
 
 async def _close(socket: aiohttp.ClientWebSocketResponse) -> None:
     closing = asyncio.create_task(socket.close(), name="lk-wire-close")
-    done, _ = await asyncio.wait({closing}, timeout=POLITE_CLOSE_SECONDS)
-    if not done:
-        await cancel_and_wait(closing)
+    try:
+        await asyncio.wait({closing}, timeout=POLITE_CLOSE_SECONDS)
+    finally:
+        await cancel_and_wait(closing)  # which drops the connection
 
 
 class _Connection(Generic[EventT]):
@@ -154,6 +148,7 @@ class _Connection(Generic[EventT]):
         self._label = stream._label  # noqa: SLF001
         self._send_seconds = stream._conn_options.timeout  # noqa: SLF001
         self._input_ended = False
+        self._quiet_since = 0.0
         self._patience: asyncio.Timeout | None = None
 
     async def run(self) -> bool:
@@ -184,8 +179,9 @@ class _Connection(Generic[EventT]):
         for message in self._codec.finish():
             await self._send(message)
         self._input_ended = True
+        self._quiet_since = asyncio.get_running_loop().time()
         if self._patience is not None:  # the receiver waits already, for longer than it now should
-            self._patience.reschedule(asyncio.get_running_loop().time() + self._codec.close_seconds)
+            self._patience.reschedule(self._patient_until())
 
     async def _keep_alive(self, message: Message, seconds: float) -> None:
         await self._send(message)
@@ -214,6 +210,7 @@ class _Connection(Generic[EventT]):
                 await self._stream._event_ch.send(event)  # noqa: SLF001
                 if self._input_ended and self._codec.is_last is not None and self._codec.is_last(event):
                     return
+                self._quiet_since = asyncio.get_running_loop().time()
 
     def _decode(self, message: Message) -> Iterable[EventT]:
         try:
@@ -225,9 +222,8 @@ class _Connection(Generic[EventT]):
         """Return the next message, None at the regular end."""
         from aiohttp import WSMsgType
 
-        seconds = self._codec.close_seconds if self._input_ended else self._codec.idle_seconds
         try:
-            async with asyncio.timeout(seconds) as self._patience:
+            async with asyncio.timeout_at(self._patient_until()) as self._patience:
                 received = await self._socket.receive()
         except TimeoutError:
             phase = "close" if self._input_ended else "idle"
@@ -242,6 +238,12 @@ class _Connection(Generic[EventT]):
             return None
         reason = received.extra if isinstance(received.extra, str) else ""
         raise self._located(self._close_error(code, reason), "receive", code)
+
+    def _patient_until(self) -> float | None:
+        if self._input_ended:
+            return self._quiet_since + self._codec.close_seconds
+        seconds = self._codec.idle_seconds
+        return None if seconds is None else asyncio.get_running_loop().time() + seconds
 
     def _close_error(self, code: int | None, reason: str) -> APIError:
         if self._codec.close_error is not None:

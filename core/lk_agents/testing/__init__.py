@@ -1,7 +1,8 @@
-"""The kit for testing agents and plugins: virtual time, a fake room, a real server.
+"""The kit for testing agents and plugins: virtual time, leak checks, scripted vendors, a fake room, a real server.
 
-pytest finds the fixtures where lk-agents is installed: ``lk_clock``, ``lk_server``, ``lk_worker`` and ``lk_job``.
-Asynchronous tests and fixtures are run by ``pytest-asyncio`` (1.5 or newer, loops of function scope).
+pytest finds the fixtures where lk-agents is installed: ``lk_clock``, ``lk_no_leaks``, ``lk_server``, ``lk_worker``
+and ``lk_job``. Asynchronous tests and fixtures are run by ``pytest-asyncio`` (1.5 or newer, loops of function scope).
+Scripted vendors are in :mod:`lk_agents.testing.vendor`.
 """
 
 from __future__ import annotations
@@ -10,14 +11,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lk_agents.testing.clock import VirtualClock, VirtualLoop, VirtualTimeError
+    from lk_agents.testing.leaks import LeakError, no_leaks
 
-__all__ = ["VirtualClock", "VirtualLoop", "VirtualTimeError"]
+__all__ = ["LeakError", "VirtualClock", "VirtualLoop", "VirtualTimeError", "no_leaks"]
+
+_NAMES = {"clock": ("VirtualClock", "VirtualLoop", "VirtualTimeError"), "leaks": ("LeakError", "no_leaks")}
 
 
 def __getattr__(name: str) -> Any:
     from lk_agents.foundation.lazy import load_name
 
-    return load_name(__name__, name, {"clock": __all__})
+    return load_name(__name__, name, _NAMES)
 
 
 def __dir__() -> list[str]:

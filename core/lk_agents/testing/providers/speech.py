@@ -1,0 +1,114 @@
+"""Speech for scripted recognisers: each utterance is a tone of its own, so that it is known by its sound."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from lk_agents.foundation.errors import ConfigError
+from lk_agents.streams.words import TimedWord
+
+if TYPE_CHECKING:
+    from livekit import rtc
+
+__all__ = ["Heard", "pitch_of", "pitches_in", "voice"]
+
+LOWEST_HZ: Final = 200
+STEP_HZ: Final = 50
+LOUD: Final = 1_000
+"""What of 32,767 counts as sound."""
+AMPLITUDE: Final = 8_000
+BLOCK_SECONDS: Final = 0.04
+
+
+@dataclass(frozen=True)
+class Heard:
+    """Something that is said, and when.
+
+    :param text: the words.
+    :param start: when they begin, in seconds of the stream.
+    :param end: when they end.
+    :param language: its code.
+    :param final_seconds: how much later the recogniser is sure, in seconds of audio.
+    :param ends_speech: whether the recogniser tells the end of speech behind it.
+    :param in_streams: whether a stream is to hear it; without, only a recording.
+    """
+
+    text: str
+    start: float
+    end: float
+    language: str = "en"
+    final_seconds: float = 0.2
+    ends_speech: bool = True
+    in_streams: bool = True
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < self.end or not self.text.strip():
+            raise ConfigError(f"{self!r} must have a text and end after it has begun, which is at 0 or later")
+
+    @property
+    def words(self) -> list[TimedWord]:
+        """The words with their times: each as long as its share of the characters."""
+        words = self.text.split()
+        per_character = (self.end - self.start) / sum(len(word) for word in words)
+        timed, at = [], self.start
+        for word in words:
+            end = at + len(word) * per_character
+            timed.append(TimedWord(word, round(at, 6), round(end, 6), 0.95))
+            at = end
+        return timed
+
+
+def pitch_of(index: int) -> int:
+    """Return the tone in Hz by which an utterance of the script is known."""
+    return LOWEST_HZ + STEP_HZ * index
+
+
+def voice(
+    script: Sequence[Heard], seconds: float, *, sample_rate: int = 16_000, frame_seconds: float = 0.02
+) -> list[rtc.AudioFrame]:
+    """Return the audio of a script, silence between the utterances, as mono frames of equal length.
+
+    :param seconds: how long it is in all; the last frame is filled up with silence.
+    :raises ConfigError: more utterances than can be told apart at that rate.
+    """
+    import numpy as np
+    from livekit import rtc
+
+    if script and pitch_of(len(script) - 1) > sample_rate / 4:
+        raise ConfigError(f"{len(script)} utterances cannot be told apart at {sample_rate} Hz; make several scripts")
+    per_frame = round(frame_seconds * sample_rate)
+    count = -(-round(seconds * sample_rate) // per_frame)
+    samples = np.zeros(count * per_frame, dtype=np.int16)
+    for index, each in enumerate(script):
+        first, last = round(each.start * sample_rate), min(round(each.end * sample_rate), len(samples))
+        at = np.arange(max(last - first, 0)) / sample_rate
+        samples[first:last] = (AMPLITUDE * np.sin(2 * np.pi * pitch_of(index) * at)).astype(np.int16)
+    return [
+        rtc.AudioFrame(samples[start : start + per_frame].tobytes(), sample_rate, 1, per_frame)
+        for start in range(0, len(samples), per_frame)
+    ]
+
+
+def pitches_in(frame: rtc.AudioFrame) -> list[int]:
+    """Return which utterances a recording holds, in their order, by their index in the script."""
+    import numpy as np
+
+    samples = np.frombuffer(bytes(memoryview(frame.data).cast("B")), dtype=np.int16)[:: frame.num_channels]
+    size = round(BLOCK_SECONDS * frame.sample_rate)
+    found: list[int] = []
+    for start in range(0, len(samples) - size + 1, size):
+        block = samples[start : start + size].astype(np.float64)
+        if np.abs(block[: size // 8]).max() < LOUD or np.abs(block[-size // 8 :]).max() < LOUD:
+            continue  # silence, or the edge of an utterance
+        crossings = np.flatnonzero((block[:-1] < 0) & (block[1:] >= 0))
+        if len(crossings) < 2:
+            continue
+        # Where exactly it crosses zero lies between two samples.
+        exact = crossings - block[crossings] / (block[crossings + 1] - block[crossings])
+        pitch = frame.sample_rate * (len(exact) - 1) / (exact[-1] - exact[0])
+        index = round((pitch - LOWEST_HZ) / STEP_HZ)
+        if index >= 0 and index not in found:
+            found.append(index)
+    return found
