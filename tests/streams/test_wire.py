@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import traceback
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,7 +13,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from tests.streams.ears import ALL, FRAME_MS, Ears, Heard, ears, hear_all, listening, retrying, script
+from tests.streams.ears import ALL, FRAME_MS, KEY, Ears, Heard, ears, hear_all, listening, retrying, script
 
 from lk_agents.foundation.errors import APIConnectionError, APIError, APIStatusError, APITimeoutError, StreamInputError
 from lk_agents.testing.vendor import Fault, FaultKind, VendorServer, VendorSocket
@@ -78,6 +79,40 @@ async def test_a_last_event_before_the_input_has_ended_is_an_event_like_others()
     async with VendorServer(script(early)) as vendor, ears(vendor, is_last=lambda event: event.is_last) as stream:
         assert (await anext(stream)).is_last
         assert await hear_all(stream) == ALL
+
+
+async def test_a_regular_close_before_the_last_event_is_a_broken_connection() -> None:
+    async def leaving(peer: VendorSocket) -> None:
+        async for message in peer:
+            if message == '{"type": "End"}':
+                return
+
+    async def staying(peer: VendorSocket) -> None:
+        await listening(peer)
+        await peer.send({"type": "Done"})
+
+    talks = script(leaving, staying, repeat=False)
+    async with (
+        VendorServer(talks) as vendor,
+        ears(vendor, retrying(1), is_last=lambda event: event.is_last) as stream,
+    ):
+        stream.push(0)
+        stream.end_input()
+        events = [event async for event in stream]
+
+    assert [event.is_last for event in events] == [False, True]
+    assert len(vendor.journal) == 2
+
+
+async def test_no_traceback_shows_the_key_among_its_variables() -> None:
+    fault = Fault(kind=FaultKind.STATUS, status=401)
+    async with VendorServer(script(), fault=fault) as vendor, ears(vendor) as stream:
+        with pytest.raises(APIStatusError) as caught:
+            await anext(stream)
+
+    told = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
+    assert "open_websocket" in told
+    assert KEY not in told
 
 
 async def test_keep_alive_goes_out_at_once_and_again_and_again_even_without_input() -> None:

@@ -53,6 +53,7 @@ class Members(Generic[MemberT]):
         self._members = tuple(members)
         self._on_change = on_change
         self._unavailable: set[int] = set()
+        self._failures: dict[int, int] = {}
         self._probes: dict[int, asyncio.Task[None]] = {}
         self._closed = False
 
@@ -82,14 +83,19 @@ class Members(Generic[MemberT]):
         began_at = clock.monotonic()
         failure: Exception | None = None
         for member in self._candidates(probe):
+            failures = self._failures.get(id(member), 0)
             try:
-                return await attempt(member)
+                result = await attempt(member)
             except NoFallbackError as final:
                 self.failed(member, probe, final.__cause__ or final)
                 raise (final.__cause__ or final) from (final.__cause__.__cause__ if final.__cause__ else None)
             except Exception as error:  # noqa: BLE001  whatever it is, the next member is asked
                 failure = error
                 self.failed(member, probe, error)
+            else:
+                if failures == self._failures.get(id(member), 0):
+                    self.recovered(member)  # it may have been asked only because all were unavailable
+                return result
         took = clock.monotonic() - began_at
         labels = ", ".join(member.label for member in self._members)
         raise self._all_failed(f"all members failed ({labels}) within {took:.2f} s", failure) from failure
@@ -105,6 +111,7 @@ class Members(Generic[MemberT]):
                 "code": getattr(error, "code", None),
             },
         )
+        self._failures[id(member)] = self._failures.get(id(member), 0) + 1
         self._mark(member, available=False)
         self._begin_probing(member, probe)
 
@@ -163,5 +170,10 @@ class Members(Generic[MemberT]):
     def _all_failed(self, text: str, failure: Exception | None) -> APIConnectionError:
         error = APIConnectionError(text, retryable=getattr(failure, "retryable", True))
         if isinstance(failure, APIError):
-            error.located(phase=failure.phase, code=failure.code, request_id=failure.request_id)
+            error.located(
+                phase=failure.phase,
+                code=failure.code,
+                request_id=failure.request_id,
+                retry_after_seconds=failure.retry_after_seconds,
+            )
         return error

@@ -14,7 +14,15 @@ from lk_agents.foundation.secret import Secret
 if TYPE_CHECKING:
     import aiohttp
 
-__all__ = ["ServerSentEvent", "hide_credentials", "read_chunks", "read_events", "request", "retry_after"]
+__all__ = [
+    "HiddenHeaders",
+    "ServerSentEvent",
+    "hide_credentials",
+    "read_chunks",
+    "read_events",
+    "request",
+    "retry_after",
+]
 
 REQUEST_ID_HEADERS: Final = ("x-request-id", "request-id", "dg-request-id")
 BODY_BOUND_BYTES: Final = 64 * 1024
@@ -22,9 +30,17 @@ BODY_BOUND_BYTES: Final = 64 * 1024
 BODY_SHARE: Final = 0.5
 """Which part of the time for the head may go into an error's body."""
 CREDENTIAL_HEADERS: Final = ("authorization", "key", "token", "secret")
+SHORTEST_CREDENTIAL: Final = 8
 EVENT_BOUND_BYTES: Final = 16 * 1024 * 1024
 """How long one line of an event may be."""
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
+
+
+class HiddenHeaders(dict[str, str]):
+    """Headers that are not shown where somebody logs the variables of a traceback: the key is among them."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} headers>"
 
 
 @asynccontextmanager
@@ -50,13 +66,14 @@ async def request(
     """
     import aiohttp
 
+    options["headers"] = HiddenHeaders(options.get("headers") or {})
     limits = aiohttp.ClientTimeout(total=total_seconds, sock_connect=timeout_seconds)
     has_head = False
     try:
         async with asyncio.timeout(timeout_seconds) as head:
             async with session.request(method, url, timeout=limits, **options) as response:
                 if response.status >= 400:
-                    raise await _status_error(response, provider, timeout_seconds, options.get("headers"))
+                    raise await _status_error(response, provider, timeout_seconds, options["headers"])
                 has_head = True
                 head.reschedule(None)
                 yield response
@@ -71,8 +88,14 @@ async def request(
     except (aiohttp.ClientError, OSError) as error:
         # Not chained: aiohttp's errors carry the request, and with it the key.
         raise APIConnectionError(f"{provider}: the connection failed: {type(error).__name__}").located(
-            provider=provider, phase="receive" if has_head else "connect"
+            provider=provider, phase="receive" if has_head else _phase_of(error)
         ) from None
+
+
+def _phase_of(error: Exception) -> str:
+    import aiohttp
+
+    return "connect" if isinstance(error, aiohttp.ClientConnectorError | aiohttp.InvalidURL) else "first_output"
 
 
 async def _status_error(
@@ -122,8 +145,9 @@ def _decoded(text: str) -> object:
 def hide_credentials(text: str, headers: Mapping[str, str] | None) -> str:
     """Return ``text`` without the credentials that were sent: there are providers that quote them in their errors."""
     for name, value in (headers or {}).items():
-        if any(part in name.lower() for part in CREDENTIAL_HEADERS):
-            text = Secret(value.rpartition(" ")[2]).hide_in(text)
+        credential = value.rpartition(" ")[2]  # without its scheme
+        if len(credential) >= SHORTEST_CREDENTIAL and any(part in name.lower() for part in CREDENTIAL_HEADERS):
+            text = Secret(credential).hide_in(text)
     return text
 
 

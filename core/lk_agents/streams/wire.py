@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from lk_agents.foundation.errors import APIConnectionError, APIError, APIStatusError, APITimeoutError
 from lk_agents.streams.base import InputStream
-from lk_agents.streams.http import hide_credentials, retry_after
+from lk_agents.streams.http import HiddenHeaders, hide_credentials, retry_after
 from lk_agents.streams.inputs import FlushSentinel
 from lk_agents.utils.aio.tasks import cancel_and_wait
 
@@ -41,10 +41,12 @@ class Codec(Generic[ItemT, EventT]):
         return nothing for what cannot be understood.
     :param finish: the messages that end the input. The provider then has ``close_seconds`` after its last event;
         messages without any do not count.
-    :param keep_alive: a message to send whenever ``keep_alive_seconds`` have passed without it.
+    :param keep_alive: a message to send first of all, and whenever ``keep_alive_seconds`` have passed without it, until
+        the input has ended.
     :param acknowledged_until: the provider's seconds up to which an event settles the audio; None if it settles
         nothing. By default a final transcript settles what lies before its end.
-    :param is_last: whether nothing more is to be expected after this event, once the input has ended.
+    :param is_last: whether nothing more is to be expected after this event, once the input has ended. A regular close
+        that comes before such an event is then a broken connection; without, it is the end.
     :param idle_seconds: how long the provider may be silent before the attempt is given up; None for ever.
     :param close_error: the error for a close that nobody asked for; by code and reason.
     """
@@ -85,6 +87,7 @@ async def open_websocket(
     """
     import aiohttp
 
+    headers = HiddenHeaders(headers)
     try:
         async with asyncio.timeout(timeout_seconds):
             return await session.ws_connect(
@@ -148,6 +151,7 @@ class _Connection(Generic[EventT]):
         self._label = stream._label  # noqa: SLF001
         self._send_seconds = stream._conn_options.timeout  # noqa: SLF001
         self._input_ended = False
+        self._was_last = codec.is_last is None
         self._quiet_since = 0.0
         self._patience: asyncio.Timeout | None = None
 
@@ -155,10 +159,11 @@ class _Connection(Generic[EventT]):
         """Return True at the regular end, False if another connection is wanted."""
         reconnect = asyncio.create_task(self._stream._reconnecting.wait(), name="lk-wire-reconnect")  # noqa: SLF001
         receiver = asyncio.create_task(self._receive_all(), name="lk-wire-receive")
-        waited = {reconnect, receiver, asyncio.create_task(self._send_all(), name="lk-wire-send")}
-        if self._codec.keep_alive is not None:
+        waited = {reconnect, receiver}
+        if self._codec.keep_alive is not None:  # its first message goes before everything else
             keeping_alive = self._keep_alive(self._codec.keep_alive, self._codec.keep_alive_seconds)
             waited.add(asyncio.create_task(keeping_alive, name="lk-wire-keep-alive"))
+        waited.add(asyncio.create_task(self._send_all(), name="lk-wire-send"))
         everything = tuple(waited)
         try:
             while True:
@@ -180,13 +185,16 @@ class _Connection(Generic[EventT]):
             await self._send(message)
         self._input_ended = True
         self._quiet_since = asyncio.get_running_loop().time()
-        if self._patience is not None:  # the receiver waits already, for longer than it now should
+        if self._patience is not None and not self._patience.expired():
+            # The receiver waits already, for longer than it now should.
             self._patience.reschedule(self._patient_until())
 
     async def _keep_alive(self, message: Message, seconds: float) -> None:
         await self._send(message)
         while not self._socket.closed:
             await asyncio.sleep(seconds)
+            if self._input_ended:
+                return  # the end was the last word
             await self._send(message)
 
     async def _send(self, message: Message) -> None:
@@ -208,8 +216,10 @@ class _Connection(Generic[EventT]):
         while (message := await self._receive()) is not None:
             for event in self._decode(message):
                 await self._stream._event_ch.send(event)  # noqa: SLF001
-                if self._input_ended and self._codec.is_last is not None and self._codec.is_last(event):
-                    return
+                if self._codec.is_last is not None and self._codec.is_last(event):
+                    self._was_last = True  # also if it comes before we know that the input has gone out
+                    if self._input_ended:
+                        return
                 self._quiet_since = asyncio.get_running_loop().time()
 
     def _decode(self, message: Message) -> Iterable[EventT]:
@@ -234,7 +244,7 @@ class _Connection(Generic[EventT]):
             data: Message = received.data
             return data
         code = self._socket.close_code
-        if self._input_ended and code in REGULAR_CLOSE_CODES:
+        if self._input_ended and self._was_last and code in REGULAR_CLOSE_CODES:
             return None
         reason = received.extra if isinstance(received.extra, str) else ""
         raise self._located(self._close_error(code, reason), "receive", code)
