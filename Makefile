@@ -43,7 +43,7 @@ check: $(ENV_STAMP) ## format, lint, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy $(SOURCES)
-	@set -e; for plugin in $(PLUGINS); do echo "mypy $$plugin"; MYPYPATH=$$plugin $(BIN)/mypy $$plugin; done
+	@set -e; for plugin in $(PLUGINS); do echo "mypy $$plugin"; MYPYPATH=$$plugin:$$plugin/tests $(BIN)/mypy $$plugin; done
 	$(BIN)/lint-imports --no-cache
 
 fix: $(ENV_STAMP) ## let the formatter and the linter repair what they can
@@ -70,7 +70,7 @@ hooks: $(ENV_STAMP) ## run the fast checks before every commit
 
 clean: ## remove everything that make has made
 	rm -rf $(VENV) site dist build .mypy_cache .ruff_cache .hypothesis .pytest_cache
-	rm -rf plugins/*/dist plugins/server/lk_agents_server/bin
+	rm -rf plugins/*/dist plugins/server/lk_agents_server/bin plugins/silero/lk_agents_silero/data
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- what the targets stand on ---
