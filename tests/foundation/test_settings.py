@@ -1,6 +1,6 @@
 """The environment is read in one place."""
 
-from lk_agents.foundation.settings import Settings
+from lk_agents.foundation.settings import Settings, missing_variables
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
@@ -34,3 +34,7 @@ def test_an_empty_allow_list_allows_nothing_and_a_missing_one_everything() -> No
 
 def test_the_secret_is_never_shown() -> None:
     assert "very secret" not in repr(Settings(api_secret="very secret"))
+
+
+def test_variables_are_missing_that_are_not_set_or_empty() -> None:
+    assert missing_variables(("A", "B", "C"), {"A": "x", "B": ""}) == ["B", "C"]

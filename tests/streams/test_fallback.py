@@ -134,7 +134,9 @@ async def test_if_all_are_unavailable_all_are_tried_again(caplog: pytest.LogCapt
 
 @pytest.mark.usefixtures("lk_clock")
 async def test_if_all_fail_the_error_names_them_and_has_the_last_failure_as_its_cause() -> None:
-    last = APIStatusError("no", status_code=401).located(phase="connect", code="E1", request_id="r-1")
+    last = APIStatusError("no", status_code=401).located(
+        phase="connect", code="E1", request_id="r-1", retry_after_seconds=7.0
+    )
     adapter = Adapter(broken("one.STT"), broken("two.STT", last))
 
     with pytest.raises(APIConnectionError, match=r"all members failed \(one\.STT, two\.STT\) within 0\.00 s") as caught:
@@ -143,6 +145,7 @@ async def test_if_all_fail_the_error_names_them_and_has_the_last_failure_as_its_
     error = caught.value
     assert error.__cause__ is last
     assert (error.phase, error.code, error.request_id, error.retryable) == ("connect", "E1", "r-1", False)
+    assert error.retry_after_seconds == 7.0
     await adapter.members.aclose()
 
 
@@ -174,6 +177,20 @@ async def test_such_a_failure_without_a_cause_is_told_itself() -> None:
 
     with pytest.raises(NoFallbackError, match="half a word"):
         await adapter.ask()
+    await adapter.members.aclose()
+
+
+@pytest.mark.usefixtures("lk_clock")
+async def test_a_member_that_gave_something_and_was_found_broken_all_the_same_stays_unavailable() -> None:
+    one = Voice("1")
+    adapter = Adapter(one, Voice("2"))
+
+    async def partly(voice: Voice) -> str:
+        adapter.members.failed(voice, Voice.probe, APIConnectionError())
+        return "a part"
+
+    assert await adapter.ask(partly) == "a part"
+    assert not adapter.members.is_available(one)
     await adapter.members.aclose()
 
 

@@ -116,7 +116,7 @@ async def test_whoever_raises_may_decide_otherwise(retryable: bool, attempts: in
 
 @pytest.mark.usefixtures("lk_clock")
 async def test_in_the_end_the_error_says_how_often_and_has_the_last_failure_as_its_cause() -> None:
-    last = APITimeoutError("silent").located(phase="idle", code="E7", request_id="r-9")
+    last = APITimeoutError("silent").located(phase="idle", code="E7", request_id="r-9", retry_after_seconds=0.5)
     last.body = {"error": "E7"}
     provider = Provider(APIConnectionError("first"), last)
 
@@ -127,6 +127,7 @@ async def test_in_the_end_the_error_says_how_often_and_has_the_last_failure_as_i
     assert final.__cause__ is last
     assert (final.provider, final.phase, final.code, final.request_id) == ("p", "idle", "E7", "r-9")
     assert (final.attempts, final.retryable, final.body) == (2, True, {"error": "E7"})
+    assert final.retry_after_seconds == 0.5
 
 
 async def test_without_retries_the_error_is_the_providers_own() -> None:

@@ -9,6 +9,7 @@ import traceback
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import pairwise
 from typing import Any
 
 import aiohttp
@@ -16,6 +17,7 @@ import pytest
 from tests.streams.ears import ALL, FRAME_MS, KEY, Ears, Heard, ears, hear_all, listening, retrying, script
 
 from lk_agents.foundation.errors import APIConnectionError, APIError, APIStatusError, APITimeoutError, StreamInputError
+from lk_agents.testing import VirtualClock
 from lk_agents.testing.vendor import Fault, FaultKind, VendorServer, VendorSocket
 
 pytestmark = pytest.mark.usefixtures("lk_no_leaks")
@@ -115,17 +117,57 @@ async def test_no_traceback_shows_the_key_among_its_variables() -> None:
     assert KEY not in told
 
 
-async def test_keep_alive_goes_out_at_once_and_again_and_again_even_without_input() -> None:
+async def test_a_vendor_that_never_closes_is_not_waited_for_long_though_it_may_be_silent_before() -> None:
+    fault = Fault(kind=FaultKind.SLOW_CLOSE, seconds=30)
+    async with (
+        VendorServer(script(), fault=fault) as vendor,
+        ears(vendor, idle_seconds=None, close_seconds=0.1) as stream,
+    ):
+        await until(lambda: len(vendor.journal) == 1)
+        await asyncio.sleep(0.01)
+        stream.end_input()
+        with pytest.raises(APITimeoutError) as caught:
+            await asyncio.wait_for(anext(stream), SOON)
+
+    assert caught.value.phase == "close"
+
+
+async def test_the_first_keep_alive_does_not_wait() -> None:
+    alive = '{"type": "KeepAlive"}'
+    async with VendorServer(script()) as vendor, ears(vendor, keep_alive=alive, keep_alive_seconds=60) as stream:
+        await until(lambda: len(vendor.journal) == 1 and vendor.journal[0].received == [alive])
+        stream.end_input()
+        assert [event async for event in stream] == []
+
+
+async def test_keep_alive_comes_before_the_audio_that_waits_already_and_never_after_the_end() -> None:
+    async def dawdling(peer: VendorSocket) -> None:
+        await listening(peer)
+        await asyncio.sleep(0.1)
+
+    alive, seconds = '{"type": "KeepAlive"}', 0.02
+    async with (
+        VendorServer(script(dawdling)) as vendor,
+        ears(vendor, keep_alive=alive, keep_alive_seconds=seconds) as stream,
+    ):
+        for start in ALL[::FRAME_MS]:
+            stream.push(start)
+        stream.end_input()
+        assert [position for event in [event async for event in stream] for position in event.positions] == ALL
+
+    assert vendor.journal[0].received[0] == alive
+    assert vendor.journal[0].received[-1] == '{"type": "End"}'
+
+
+async def test_keep_alive_goes_out_again_and_again_even_without_input() -> None:
     seconds, alive = 0.02, '{"type": "KeepAlive"}'
     async with VendorServer(script()) as vendor, ears(vendor, keep_alive=alive, keep_alive_seconds=seconds) as stream:
         await until(lambda: len(vendor.journal) == 1 and len(vendor.journal[0].received) >= 4)
         stream.end_input()
         assert [event async for event in stream] == []
 
-    first, *others = [frame.at_seconds for frame in vendor.journal[0].frames if frame.data == alive]
-    assert vendor.journal[0].received[0] == alive
-    assert first - vendor.journal[0].at_seconds < SOON
-    assert all(later - earlier >= seconds / 2 for earlier, later in zip([first, *others], others, strict=False))
+    times = [frame.at_seconds for frame in vendor.journal[0].frames if frame.data == alive]
+    assert all(later - earlier >= seconds / 2 for earlier, later in pairwise(times))
 
 
 async def changed_while(stream: Ears, vendor: VendorServer, frames: int, change: Callable[[], None]) -> list[int]:
@@ -337,3 +379,40 @@ async def test_an_error_that_is_raised_by_connect_is_retried_like_all_others() -
         assert await hear_all(stream) == ALL
 
     assert calls == [0, 1]
+
+
+class Deaf:
+    """A socket that takes everything and never says anything, without any network: for virtual time."""
+
+    closed = False
+    close_code = None
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    async def send_str(self, message: str) -> None:
+        self.sent.append(message)
+
+    async def receive(self) -> None:
+        await asyncio.Event().wait()
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+async def test_the_input_may_end_in_the_very_moment_in_which_patience_ends(lk_clock: VirtualClock) -> None:
+    socket = Deaf()
+
+    async def connect() -> Any:
+        return socket
+
+    loop = asyncio.get_running_loop()
+    async with aiohttp.ClientSession() as session:
+        stream = Ears(session, "nowhere", connect=connect, idle_seconds=1.0)
+        loop.call_at(1.0, stream.end_input)
+        with pytest.raises(APITimeoutError):
+            await anext(stream)
+
+    assert lk_clock.monotonic() == 1.0
+    assert socket.closed
+    assert socket.sent[-1:] in ([], ['{"type": "End"}'])

@@ -10,8 +10,18 @@ import pytest
 from tests.streams.ears import ALL, FRAME_MS, KEY, LABEL, ears, hear_all, impatience, retrying, script
 
 from lk_agents.foundation.errors import APIConnectionError, APIError, APIStatusError, APITimeoutError
+from lk_agents.foundation.types import APIConnectOptions
 from lk_agents.streams import open_websocket
-from lk_agents.testing.vendor import ExchangeKind, Fault, FaultKind, VendorServer, VendorSocket, faults_for
+from lk_agents.testing.vendor import (
+    ExchangeKind,
+    Fault,
+    FaultKind,
+    Script,
+    VendorServer,
+    VendorSocket,
+    faults_for,
+    reply,
+)
 
 K = FaultKind
 
@@ -101,14 +111,30 @@ async def test_after_a_fault_the_next_attempt_loses_nothing(fault: Fault) -> Non
     async with VendorServer(script(), fault=fault.once()) as vendor, ears(vendor, retrying(1), **options) as stream:
         found = await hear_all(stream)
 
+    assert len(vendor.journal) == (1 if fault.kind in HARMLESS else 2)
     if fault.kind in {K.DUPLICATE, K.OUT_OF_ORDER}:  # to be put right by those who know what the messages mean
         assert set(found) == set(ALL)
     else:
         assert found == ALL
 
 
+@pytest.mark.parametrize("code", [1003, 1008, 1011, 4000])
+async def test_an_irregular_close_after_the_end_of_the_input_is_an_error_too(code: int) -> None:
+    async def failing(peer: VendorSocket) -> None:
+        async for message in peer:
+            if message == '{"type": "End"}':
+                await peer.close(code)
+
+    async with VendorServer(script(failing)) as vendor, ears(vendor) as stream:
+        stream.push(0)
+        stream.end_input()
+        with pytest.raises(APIConnectionError, match=f"code {code}"):
+            await anext(stream)
+
+
 async def test_after_an_outage_nothing_is_lost() -> None:
-    async with VendorServer(script()) as vendor, ears(vendor, retrying(1)) as stream:
+    options = APIConnectOptions(max_retry=1, timeout=5)
+    async with VendorServer(script()) as vendor, ears(vendor, options) as stream:
         await vendor.stop_listening()
         hearing = asyncio.create_task(hear_all(stream), name="hearing")
         while not stream.attempts_began or stream._retries.attempts == 1:
@@ -172,18 +198,25 @@ async def test_the_reason_of_a_close_stands_in_the_error() -> None:
             await hear_all(stream)
 
 
-async def test_the_reason_of_a_refusal_is_taken_from_its_header() -> None:
-    fault = Fault(kind=K.STATUS, status=403)
-    async with VendorServer(script(), fault=fault) as vendor, aiohttp.ClientSession() as session:
-        with pytest.raises(APIStatusError, match="p refused the connection: application/json"):
+async def test_a_refusal_is_told_with_the_vendors_own_headers_and_without_a_key_that_they_quote() -> None:
+    headers = {"dg-error": f"no such key: {KEY}", "dg-request-id": "r-7", "Retry-After": "3"}
+    refusing = Script().socket("/listen", reply(status=403, headers=headers))
+    async with VendorServer(refusing) as vendor, aiohttp.ClientSession() as session:
+        with pytest.raises(APIStatusError) as caught:
             await open_websocket(
                 session,
-                f"{vendor.ws_url}/listen?version=1",
+                f"{vendor.ws_url}/listen",
                 headers={"Authorization": f"Token {KEY}"},
-                timeout_seconds=1,
+                timeout_seconds=5,
                 provider="p",
-                reason_header="Content-Type",
+                request_id_header="dg-request-id",
+                reason_header="dg-error",
             )
+
+    error = caught.value
+    assert error.message == "p refused the connection: no such key: **********"
+    assert (error.status_code, error.request_id, error.retry_after_seconds) == (403, "r-7", 3.0)
+    reveals_nothing(error, "")
 
 
 async def test_what_is_no_socket_at_all_is_an_error_of_the_connection() -> None:

@@ -177,6 +177,15 @@ async def test_it_works_in_virtual_time(lk_clock: VirtualClock) -> None:
     long.cancel()
 
 
+async def test_a_thread_that_hangs_is_found_in_virtual_time(lk_clock: VirtualClock) -> None:
+    release = threading.Event()
+    thread = threading.Thread(target=release.wait, name="hanging")
+    async with leaking("thread 'hanging', made at"):
+        thread.start()
+    release.set()
+    thread.join()
+
+
 @pytest.mark.timeout(90)
 def test_the_fixture_fails_the_test_that_leaks_and_no_other(tmp_path: Path) -> None:
     (tmp_path / "pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope = function\n")
@@ -199,6 +208,11 @@ async def test_clean(lk_no_leaks, tidy):
 async def test_virtual(lk_no_leaks, lk_clock):
     await asyncio.sleep(1000)
 
+def test_sdk(lk_no_leaks):
+    from livekit import rtc
+
+    rtc.AudioResampler(48000, 16000)
+
 @pytest.mark.asyncio
 async def test_task(lk_no_leaks):
     globals()["kept"] = asyncio.create_task(asyncio.Event().wait(), name="forgotten")
@@ -217,8 +231,8 @@ async def test_without_the_fixture():
     ran = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=tmp_path, check=False)
     shown = ran.stdout + ran.stderr
 
-    assert "6 passed, 3 errors" in shown, shown
+    assert "7 passed, 3 errors" in shown, shown
     for name, text in (("task", "task 'forgotten'"), ("descriptor", "(pipe:["), ("thread", "thread 'endless'")):
         assert f"ERROR test_it.py::test_{name} - Failed: left behind:" in shown
         assert text in shown
-    assert "test_it.py:22 in test_task" in shown
+    assert "test_it.py:27 in test_task" in shown

@@ -17,6 +17,7 @@ import gc
 import os
 import re
 import socket
+import stat
 import sys
 import threading
 import weakref
@@ -44,7 +45,19 @@ SPARED_THREADS: Final = re.compile(r"asyncio_\d+$|pytest_timeout|lk_server")
 _real: Final = SystemClock()
 
 Places: TypeAlias = weakref.WeakKeyDictionary[Any, str]
-Descriptor: TypeAlias = tuple[int, int]
+
+
+class Descriptor(NamedTuple):
+    """What a descriptor stands for."""
+
+    device: int
+    inode: int
+    mode: int
+
+    @property
+    def may_be_native(self) -> bool:
+        """Whether it is of the kinds that the media SDK opens for itself: its sockets and what it waits with."""
+        return stat.S_ISSOCK(self.mode) or stat.S_IFMT(self.mode) == 0
 
 
 class LeakError(LkAgentsError, AssertionError):
@@ -64,8 +77,8 @@ async def no_leaks(*, patience_seconds: float = PATIENCE_SECONDS) -> AsyncIterat
     """Fail if the block leaves behind what was not there before.
 
     Looked for are tasks of the running loop, threads, open descriptors (where there is ``/proc/self/fd``), HTTP
-    sessions of aiohttp that are not closed, and native handles of the media SDK. Threads of the loop's own pool do
-    not count. A block that ends by an error is not looked at.
+    sessions of aiohttp that are not closed, and native handles of the media SDK, whose own descriptors do not count;
+    nor do the threads of the loop's own pool. A block that ends by an error is not looked at.
 
     :param patience_seconds: how long what is about to end may take; real seconds.
     :raises LeakError: something is left.
@@ -120,7 +133,7 @@ class _Snapshot:
                 continue
             if (known := sockets.get(number)) is not None:
                 yield Left("descriptor", f"socket {_addresses(known)}{self._made_at(known)}")
-            else:
+            elif not (identity.may_be_native and _sdk_runs()):
                 yield Left("descriptor", f"descriptor {number}", number)
 
     def _open_sessions(self) -> Iterator[Left]:
@@ -219,7 +232,7 @@ def _waits_in(task: asyncio.Task[Any]) -> str:
 
 
 def _descriptors() -> dict[int, Descriptor]:
-    """Return device and inode by number of what is open; empty where the system does not tell."""
+    """Return by number what is open; empty where the system does not tell."""
     found: dict[int, Descriptor] = {}
     if not DESCRIPTORS.exists():
         return found
@@ -228,8 +241,14 @@ def _descriptors() -> dict[int, Descriptor]:
     for number in numbers:
         with suppress(OSError):  # the listing's own, which is closed by now
             status = os.fstat(number)
-            found[number] = status.st_dev, status.st_ino
+            found[number] = Descriptor(status.st_dev, status.st_ino, status.st_mode)
     return found
+
+
+def _sdk_runs() -> bool:
+    """Tell whether the media SDK has begun, which opens descriptors that it keeps."""
+    module = sys.modules.get("livekit.rtc._ffi_client")
+    return module is not None and getattr(module.FfiClient, "_instance", None) is not None
 
 
 def _handles() -> Iterable[Any]:

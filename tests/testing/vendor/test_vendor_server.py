@@ -33,7 +33,7 @@ from lk_agents.testing.vendor import (
     reply,
 )
 
-KEY = "a-key-that-nobody-may-see"
+KEY, OTHER_KEY = "a-key-that-nobody-may-see", "another-key-of-the-same-kind"
 
 
 @asynccontextmanager
@@ -153,6 +153,20 @@ async def test_a_function_can_hold_the_conversation() -> None:
     assert vendor.journal[0].ended
 
 
+async def test_a_handshake_can_be_refused_as_this_vendor_does_it() -> None:
+    refusal = reply({"err_code": "QUOTA"}, status=402, headers={"dg-error": "no money left"})
+    async with VendorServer(Script().socket("/", refusal, conversation(Say("hello")))) as vendor:
+        with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+            async with connected(vendor):
+                pass
+        async with connected(vendor) as ws:
+            assert await ws.receive_str() == "hello"
+
+    assert caught.value.status == 402
+    assert caught.value.headers is not None
+    assert caught.value.headers["dg-error"] == "no money left"
+
+
 async def test_a_client_that_stays_until_it_wants_to_go_is_fine() -> None:
     script = Script().socket("/", conversation(Say("hello"), Stay()))
     async with VendorServer(script) as vendor, connected(vendor) as ws:
@@ -234,13 +248,15 @@ async def test_wrong_credentials_are_refused_and_no_credential_is_shown(sent: st
     assert "another-key" not in str(caught.value)
 
 
-async def test_credentials_are_masked_wherever_they_stand() -> None:
-    script = Script().http(
-        "POST", "/ask", reply(), query=None, headers={"Authorization": Secret(f"Token {KEY}"), "x-version": "3"}
-    )
+@pytest.mark.parametrize("known", [True, False])
+async def test_credentials_are_masked_wherever_they_stand(known: bool) -> None:
+    secret = Secret(f"Token {KEY}") if known else f"Token {KEY}"
+    script = Script().http("POST", "/ask", reply(), query=None, headers={"Authorization": secret, "x-version": "3"})
     async with VendorServer(script) as vendor, aiohttp.ClientSession(vendor.url) as session:
-        headers = {"Authorization": f"Token {KEY}", "xi-api-key": KEY, "x-version": "3"}
-        async with session.post(f"/ask?token={KEY}&keyterm=cat", headers=headers, data=f"my key is {KEY}") as response:
+        headers = {"Authorization": f"Token {KEY}", "xi-api-key": OTHER_KEY, "x-version": "3"}
+        async with session.post(
+            f"/ask?token={KEY}&keyterm=cat", headers=headers, data=f"keys: {KEY} {OTHER_KEY}"
+        ) as response:
             assert response.status == 200
 
     assert vendor.journal[0].headers["authorization"] == "Token **********"
@@ -248,7 +264,7 @@ async def test_credentials_are_masked_wherever_they_stand() -> None:
     assert vendor.journal[0].headers["x-version"] == "3"
     assert vendor.journal[0].raw_query == "token=**********&keyterm=cat"
     assert KEY not in str(vendor.journal)
-    assert "my key is **********" in str(vendor.journal)
+    assert "keys: ********** **********" in str(vendor.journal)
 
 
 async def test_a_client_that_says_something_else_is_an_error() -> None:

@@ -12,12 +12,13 @@ from urllib.parse import parse_qsl
 from lk_agents.foundation.secret import MASK, Secret
 from lk_agents.testing.vendor.faults import Fault
 
-__all__ = ["Exchange", "Frame", "Journal", "masked_header", "masked_query"]
+__all__ = ["Exchange", "Frame", "Journal", "is_credential", "masked_header", "masked_query"]
 
 Message = str | bytes
 
 SHOWN_CHARACTERS: Final = 160
 SHOWN_FRAMES: Final = 40
+SHORTEST_CREDENTIAL: Final = 8
 _CREDENTIAL_HEADER: Final = re.compile(r"auth|key|token|secret|cookie|password|signature", re.IGNORECASE)
 _CREDENTIAL_QUERY: Final = re.compile(r"(.*[-_])?(key|token|secret|password|signature|authorization)", re.IGNORECASE)
 _HARMLESS_HEADERS: Final = re.compile(r"sec-websocket-.*", re.IGNORECASE)
@@ -113,10 +114,15 @@ class Journal:
 
     def hide(self, secret: Secret) -> None:
         """Mask a credential wherever it stands in the text of the journal, its last word alone as well."""
-        self._secrets.append(secret)
-        words = secret.reveal().split()
-        if len(words) > 1:
-            self._secrets.append(Secret(words[-1]))
+        scheme, _, word = secret.reveal().rpartition(" ")
+        for each in (secret, Secret(word)) if scheme else (secret,):
+            if each not in self._secrets:
+                self._secrets.append(each)
+
+    def hide_header(self, name: str, value: str) -> None:
+        """Mask what a header holds wherever it stands, if that is a credential."""
+        if is_credential(name) and len(value) >= SHORTEST_CREDENTIAL:
+            self.hide(Secret(value))
 
     def masked(self, text: str) -> str:
         """Return ``text`` without the credentials that are known."""
@@ -163,9 +169,14 @@ def _shown(data: Message) -> str:
     return f"{data[:16].hex(' ')}{'…' if len(data) > 16 else ''} ({len(data)} bytes)"
 
 
+def is_credential(name: str) -> bool:
+    """Tell by a header's name whether it holds a credential."""
+    return bool(_CREDENTIAL_HEADER.search(name)) and not _HARMLESS_HEADERS.fullmatch(name)
+
+
 def masked_header(name: str, value: str) -> str:
     """Return a header's value as the journal shows it: of a credential, its scheme and a mask."""
-    if not _CREDENTIAL_HEADER.search(name) or _HARMLESS_HEADERS.fullmatch(name):
+    if not is_credential(name):
         return value
     scheme, _, rest = value.partition(" ")
     return f"{scheme} {MASK}" if rest else MASK

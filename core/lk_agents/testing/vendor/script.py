@@ -291,7 +291,7 @@ class Script:
     def socket(
         self,
         path: str,
-        *conversations: Conversation | Talk,
+        *conversations: Conversation | Talk | Answer,
         query: Query = (),
         headers: Mapping[str, str | Secret] | None = None,
         repeat: bool = False,
@@ -300,7 +300,8 @@ class Script:
 
         :param conversations: a :class:`Conversation`, or a function that is given the :class:`VendorSocket` and talks;
             when it returns, the socket is closed with 1000. What it raises is an error at the end, but for
-            :class:`PeerGoneError`: a function decides itself whether the client may go.
+            :class:`PeerGoneError`: a function decides itself whether the client may go. An :class:`Answer` refuses the
+            handshake, with the status and the headers that this vendor refuses with.
         :raises ConfigError: the path is taken, or there is no conversation.
         """
         return self._add(

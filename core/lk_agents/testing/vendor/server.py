@@ -27,8 +27,6 @@ __all__ = ["VendorError", "VendorServer"]
 GRACE_SECONDS: Final = 0.5
 """How long an exchange may go on when its client has gone, or when the server ends."""
 REPLACES_BODY: Final = frozenset({FaultKind.GARBAGE, FaultKind.WRONG_JSON})
-RECEIVE_BUFFER: Final = 4096
-"""Of a connection that will stop reading, so that the client soon notices."""
 
 
 class VendorError(LkAgentsError, AssertionError):
@@ -119,7 +117,7 @@ class VendorServer:
         from aiohttp import web
 
         if self._site is None and self._runner is not None:
-            listener = _listener(self._port, small=self._fault is not None and self._fault.kind is FaultKind.HALF_OPEN)
+            listener = _listener(self._port)
             self._port = listener.getsockname()[1]
             self._site = web.SockSite(self._runner, listener)
             await self._site.start()
@@ -184,7 +182,7 @@ class VendorServer:
         route.used += 1
         said_all = False
         try:
-            if route.is_socket:
+            if route.is_socket and not isinstance(turn, Answer):
                 response, said_all = await self._talk(turn, request, exchange, over)
             else:
                 answer: Answer = turn if isinstance(turn, Answer) else await turn(exchange)
@@ -253,6 +251,8 @@ class VendorServer:
     # --- what fits and what does not -----------------------------------------------------------------------------
 
     def _note(self, request: web.BaseRequest) -> Exchange:
+        for name, value in request.headers.items():
+            self.journal.hide_header(name, value)
         exchange = Exchange(
             number=len(self.journal),
             at_seconds=self._now(),
@@ -338,12 +338,10 @@ async def _say(answer: Answer, outlet: BodyOutlet, response: web.StreamResponse)
     await outlet.finish()
 
 
-def _listener(port: int, *, small: bool) -> socket.socket:
+def _listener(port: int) -> socket.socket:
     import socket
 
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if small:  # it is handed down to the connections
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
     listener.bind(("127.0.0.1", port))
     return listener
