@@ -8,6 +8,8 @@ PLUGINS := $(patsubst %/pyproject.toml,%,$(wildcard plugins/*/pyproject.toml))
 SOURCES := core examples tests $(wildcard benchmarks)
 SERVER_INPUTS := $(wildcard plugins/server/pyproject.toml plugins/server/*.py plugins/server/go/go.*)
 PYTEST := $(BIN)/pytest
+# As many tests at the same time as there are cores, where they do not wait for the clock of the machine.
+PARALLEL := -n auto --dist worksteal
 # The pins count for what builds the packages as well.
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt --build-constraint constraints.txt
 
@@ -32,7 +34,7 @@ demo: $(ENV_STAMP) $(SERVER_STAMP) ## a real server, a worker and a caller who h
 	@cd examples && ../$(BIN)/python -m demo
 
 unit: $(ENV_STAMP) ## the tests that need no network and no server; under a minute
-	$(PYTEST) -m "not e2e and not soak"
+	$(PYTEST) $(PARALLEL) -m "not e2e and not soak"
 
 test: check unit e2e ## all that must pass: check, unit, e2e (what CI runs)
 

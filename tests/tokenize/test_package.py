@@ -19,6 +19,7 @@ NAMES = {
         "WordStream",
         "WordTokenizer",
         "basic",
+        "create",
         "utils",
     ],
     "lk_agents.tokenize.basic": ["SentenceTokenizer", "WordTokenizer", "hyphenate_word", "tokenize_paragraphs"],
