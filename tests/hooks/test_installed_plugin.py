@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
-import sysconfig
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
 import pytest
+from tests.hooks.fresh_environment import FreshEnvironment, build, run, write
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
@@ -56,64 +54,23 @@ LOOK = """
 """
 
 
-def _run(*command: str | Path, cwd: Path, **environment: str) -> str:
-    import os
-
-    done = subprocess.run(
-        [str(part) for part in command],
-        cwd=cwd,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, f"{command} failed:\n{done.stdout}\n{done.stderr}"
-    return done.stdout
-
-
-def _build(source: Path, into: Path) -> Path:
-    _run(sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", into, source, cwd=source)
-    (wheel,) = into.glob(f"{source.name.replace('-', '_')}-*.whl")
-    return wheel
-
-
-class Environment:
-    """A virtual environment with lk_agents and the plugins, made without a network."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.python = folder / "env" / "bin" / "python"
-        _run(sys.executable, "-m", "uv", "venv", "--offline", "--python", sys.executable, folder / "env", cwd=folder)
-        site = next((folder / "env").glob("lib/python*/site-packages"))
-        # What the plugins depend on comes from this environment; its own .pth files (editable installs) count too.
-        (site / "of_the_tests.pth").write_text(f"import site; site.addsitedir({sysconfig.get_path('purelib')!r})\n")
-
-    def install(self, *wheels: Path) -> None:
-        options = ("--offline", "--no-index", "--no-deps", "--python", self.python)
-        _run(sys.executable, "-m", "uv", "pip", "install", *options, *wheels, cwd=self.folder)
+class Environment(FreshEnvironment):
+    """What programs see there."""
 
     def look(self, *, named: str = "None", first: str = "") -> dict[str, Any]:
         """Return what a program sees that does ``first`` and names ``named``."""
         script = dedent(LOOK).format(named=named, first=first)
-        output = _run(self.python, "-c", script, cwd=self.folder, LK_AGENTS_CACHE=str(self.folder / "cache"))
+        output = run(self.python, "-c", script, cwd=self.folder, LK_AGENTS_CACHE=str(self.folder / "cache"))
         found: dict[str, Any] = json.loads(output.splitlines()[-1])
         return found
-
-
-def _write(folder: Path, files: dict[str, str]) -> Path:
-    for name, text in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_text(text, encoding="utf-8")
-    return folder
 
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     folder = tmp_path_factory.mktemp("third-party")
     page = PAGE.read_text(encoding="utf-8")
-    greeter = _write(folder / "lk-agents-greeter", {m["name"]: m["text"] for m in FILE.finditer(page)})
-    broken = _write(
+    greeter = write(folder / "lk-agents-greeter", {m["name"]: m["text"] for m in FILE.finditer(page)})
+    broken = write(
         folder / "lk-agents-broken",
         {
             "pyproject.toml": (greeter / "pyproject.toml").read_text().replace("greeter", "broken"),
@@ -122,7 +79,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
         },
     )
     environment = Environment(folder)
-    environment.install(_build(greeter, folder), _build(broken, folder))
+    environment.install(*(build(each, folder, each.name) for each in (greeter, broken)))
     return environment
 
 
@@ -185,7 +142,7 @@ def test_the_command_line_shows_it_fetches_its_files_and_has_its_command(
     environment: Environment, tmp_path: Path
 ) -> None:
     def lk_agents(*arguments: str) -> str:
-        return _run(environment.python, "-m", "lk_agents", *arguments, cwd=tmp_path, LK_AGENTS_CACHE=str(tmp_path))
+        return run(environment.python, "-m", "lk_agents", *arguments, cwd=tmp_path, LK_AGENTS_CACHE=str(tmp_path))
 
     before = lk_agents("plugins")
     lk_agents("download-files", "greeter")
@@ -203,6 +160,6 @@ def test_the_test_of_the_documentation_passes(environment: Environment, tmp_path
     (tmp_path / "test_greeter.py").write_text(found["text"])
     options = ("-q", "-p", "no:cacheprovider", "-o", "asyncio_mode=auto")
 
-    output = _run(environment.python, "-m", "pytest", *options, "test_greeter.py", cwd=tmp_path)
+    output = run(environment.python, "-m", "pytest", *options, "test_greeter.py", cwd=tmp_path)
 
     assert "1 passed" in output
