@@ -19,7 +19,8 @@ from benchmarks.frameworks import Framework
 __all__ = ["prepare", "versions"]
 
 STAMP: Final = ".made-of"
-REPORTED: Final = ("livekit", "livekit-api", "livekit-protocol", "protobuf", "aiohttp")
+REPORTED: Final = ("livekit", "livekit-api", "livekit-protocol", "protobuf", "aiohttp", "numpy", "onnxruntime")
+SILERO: Final = "silero plugin"
 
 
 def prepare(framework: Framework) -> None:
@@ -43,15 +44,15 @@ def prepare(framework: Framework) -> None:
 
 
 def versions(framework: Framework) -> dict[str, str]:
-    """Return the versions of the framework, of Python, and of what weighs most in a process."""
+    """Return the versions of the framework, of Python, and of what weighs most in a process, as far as it is there."""
     code = (
-        "import json, sys; from importlib.metadata import version; "
-        "print(json.dumps([sys.version.split()[0], *map(version, sys.argv[1:])]))"
+        "import json, sys; from importlib.metadata import distributions; "
+        "print(json.dumps({'python': sys.version.split()[0]} | {one.name: one.version for one in distributions()}))"
     )
-    names = (framework.distribution, *REPORTED)
-    command = [str(framework.python), "-c", code, *names]
+    command = [str(framework.python), "-c", code]
     found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    return dict(zip(("python", *names), found, strict=True))
+    names = {name: name for name in ("python", framework.distribution, *REPORTED)} | {SILERO: framework.silero}
+    return {told: found[name] for told, name in names.items() if name in found}
 
 
 def _made_of(framework: Framework) -> str:

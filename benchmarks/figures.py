@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-__all__ = ["Spread", "factor", "keeps", "percentile", "written"]
+__all__ = ["Spread", "keeps", "percentile", "written"]
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,6 @@ def percentile(values: Sequence[float], share: float) -> float:
     if not values or not 0 <= share <= 1:
         raise ValueError(f"no percentile {share!r} of {len(values)} values")
     return sorted(values)[max(0, math.ceil(share * len(values)) - 1)]
-
-
-def factor(theirs: Spread, ours: Spread) -> float | None:
-    """Return how many times more the others need, by the medians; None where ours is nothing."""
-    return theirs.median / ours.median if ours.median > 0 else None
 
 
 def keeps(spread: Spread, wanted: float | None) -> bool | None:

@@ -26,18 +26,19 @@ def svg(measures: Sequence[Measure], frameworks: Sequence[str], results: Results
     A bar is the median, the line on it reaches from minimum to maximum, the red line is what is wanted of the first
     framework.
     """
-    step = TITLE_HEIGHT + BAR_STEP * len(frameworks) + GAP
-    height = HEAD_HEIGHT + step * len(measures)
+    names = [frameworks[:1] if measure.own else frameworks for measure in measures]
+    heights = [TITLE_HEIGHT + BAR_STEP * len(shown) + GAP for shown in names]
+    height = HEAD_HEIGHT + sum(heights)
     size = f'viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" font-size="12" fill="{INK}">',
         f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
         *_legend(frameworks),
     ]
-    for number, measure in enumerate(measures):
-        parts += _group(
-            measure, [results.spread(measure.key, name) for name in frameworks], HEAD_HEIGHT + number * step
-        )
+    top = HEAD_HEIGHT
+    for measure, shown, step in zip(measures, names, heights, strict=True):
+        parts += _group(measure, [results.spread(measure.key, name) for name in shown], top)
+        top += step
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 

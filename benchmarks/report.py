@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from benchmarks.figures import Spread, factor, keeps, written
+from benchmarks.figures import Spread, keeps, written
 from benchmarks.frameworks import ROOT
 from benchmarks.question import Measure
 from benchmarks.results import Results
@@ -69,10 +69,13 @@ def _table(measures: Sequence[Measure], frameworks: Sequence[str], results: Resu
     yield _row(heads)
     yield _row(["---", *["---:"] * (len(heads) - 1)])
     for measure in measures:
-        base = results.spread(measure.key, ours)
-        cells = [measure.title, _wanted(measure), _cell(measure, results, ours, runs, wanted=measure.wanted)]
+        cells = [measure.title, _wanted(measure), _cell(measure, results, ours, runs) + _mark(measure, results, ours)]
         for name in others:
-            cells += [_cell(measure, results, name, runs), _times(results.spread(measure.key, name), base)]
+            if measure.own:
+                cells += ["", ""]
+                continue
+            times = results.times(measure.key, name, ours)
+            cells += [_cell(measure, results, name, runs), _times(times, measure)]
         yield _row(cells)
 
 
@@ -81,12 +84,15 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _wanted(measure: Measure) -> str:
-    if measure.wanted is None:
-        return ""
-    return f"≤ {measure.wanted:g} {measure.unit}".rstrip() if measure.wanted else "none"
+    told = []
+    if measure.wanted is not None:
+        told.append(f"≤ {measure.wanted:g} {measure.unit}".rstrip() if measure.wanted else "none")
+    if measure.share is not None:
+        told.append(f"≤ {measure.share.times:.2g} {TIMES} {measure.share.of}")
+    return "; ".join(told)
 
 
-def _cell(measure: Measure, results: Results, name: str, runs: int, *, wanted: float | None = None) -> str:
+def _cell(measure: Measure, results: Results, name: str, runs: int) -> str:
     spread = results.spread(measure.key, name)
     if spread is None:
         return "not measured"
@@ -97,12 +103,25 @@ def _cell(measure: Measure, results: Results, name: str, runs: int, *, wanted: f
         text += f" ({written(spread.low)} {DASH} {written(spread.high)})"
     if (got := results.runs(measure.key, name)) < runs:
         text += f", {got} of {runs} runs"
-    return text + {True: " ✓", False: " ✗", None: ""}[keeps(spread, wanted)]
+    return text
 
 
-def _times(theirs: Spread | None, ours: Spread | None) -> str:
-    times = factor(theirs, ours) if theirs and ours else None
-    return "" if times is None else f"{written(times)}{TIMES}"
+def _mark(measure: Measure, results: Results, ours: str) -> str:
+    """Tell whether every promise is kept, as far as it can be told."""
+    kept = []
+    if (spread := results.spread(measure.key, ours)) is not None:
+        kept.append(keeps(spread, measure.wanted))
+    if measure.share and (times := results.times(measure.key, ours, measure.share.of)) is not None:
+        kept.append(keeps(times, measure.share.times))
+    told = [each for each in kept if each is not None]
+    return (" ✓" if all(told) else " ✗") if told else ""
+
+
+def _times(times: Spread | None, measure: Measure) -> str:
+    if times is None:
+        return ""
+    spread = "" if measure.once else f" ({written(times.low)} {DASH} {written(times.high)})"
+    return f"{written(times.median)}{TIMES}{spread}"
 
 
 def _faults(frameworks: Sequence[str], results: Results) -> list[str]:
@@ -160,8 +179,9 @@ def _versions(versions: Mapping[str, Mapping[str, str]]) -> Iterator[str]:
 
 
 _LEGEND = f"""\
-Each cell: **median** (minimum {DASH} maximum) of the runs; {TIMES} is how many times more than lk-agents, by medians.
-Less is better everywhere. *Wanted* is what lk-agents promises; the median is held against it."""
+Each cell: **median** (minimum {DASH} maximum) of the runs; {TIMES} is how many times more than lk-agents within one
+run, told the same way. Less is better everywhere. *Wanted* is what lk-agents promises; the median is held against it:
+that of the figures, or of the proportions where a proportion is promised."""
 
 _HOW = """\
 - One small agent (`agents/work.py`) under each framework's own interface, started as users do: `python FILE start`.
@@ -179,6 +199,20 @@ _HOW = """\
   not joined its room after 60 s, and its times are then in no percentile. Jobs of the fork and latency figures join no
   room.
 - CPU time is the kernel's clock of each process, exact to the nanosecond, over 25 s.
+- The speech layer is measured in a process of its own each time, without a worker: one program (`speech/`) for all
+  three, in each framework's own words. What it did is counted and held against what there was to do before its time
+  counts: frames, windows, transcripts, characters, messages. CPU time is that of the whole process, all threads
+  together; imports and the conversation are told in real time.
+- The audio path's recogniser and detector are the same code everywhere and do as good as nothing, but what they do, and
+  the event loop, is in every figure; what that is by itself is told beside it. livekit-agents 1.8.9 has no public
+  forwarder of transcripts any more: what its sessions use takes its place.
+- Sentences: `tokenize.basic`, but `tokenize.blingfire`, which is native code, for livekit-agents 1.8.9: what each gives
+  to text to speech by default. They do not find the same sentences.
+- Silero's detector: lk-agents and livekit-agents 1.8.9 have the same model file, livekit-agents 0.12.21 an older one of
+  about the same size; lk-agents computes it with numpy, the others with the ONNX runtime. All must hear the same
+  utterances in the same voice.
+- The workers of lk-agents do not load the silero plugin, which is installed with all three: the older frameworks load
+  a plugin when the agent imports it, and this one does not.
 - Each fault has a worker of its own, with three warm processes unless it says otherwise, and a shutdown limit of 5 s by
   the framework's own option. It is provoked and judged from outside: by the processes that are there, by what the job
   wrote down, and by the status that the server logged. What has no limit of its own is waited for 20 s. The server

@@ -32,7 +32,7 @@ async def measure_all(
                 if not question.is_for(run):
                     continue
                 print(f"run {run} of {runs}: {question.name}", flush=True)
-                for framework in frameworks:
+                for framework in filter(question.is_asked_of, frameworks):
                     await _ask(question, Setting(framework, ground, effort), results, run)
     return results
 
@@ -59,6 +59,6 @@ async def _ask(question: Question, setting: Setting, results: Results, run: int)
         return
     finally:
         results.judge(name, setting.verdicts)
-    results.add(name, answer)
+    results.add(name, answer, run)
     told = "; ".join(f"{one.key} {written(answer[one.key])} {one.unit}".rstrip() for one in question.measures)
     print(f"  {name:24} {told}   [{time.monotonic() - began:.0f} s]", flush=True)

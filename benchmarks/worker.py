@@ -14,10 +14,11 @@ from typing import Final, Self
 
 from benchmarks.agents.work import JOIN
 from benchmarks.failure import MeasurementError
-from benchmarks.frameworks import ROOT, Framework
+from benchmarks.frameworks import Framework
 from benchmarks.ground import Ground
 from benchmarks.journal import Journal
 from benchmarks.processes import Family, is_alive
+from benchmarks.program import bare_environment
 from benchmarks.verdict import NotHeldError
 from lk_agents.foundation.ids import short_id
 
@@ -70,7 +71,7 @@ class BenchWorker:
         switches |= {"LK_BENCH_OWN_LOAD": "1"} if own_load else {}
         with tempfile.TemporaryDirectory(prefix="lk-bench-") as folder:
             log, journal = Path(folder, "log"), Journal(Path(folder, "journal"))
-            environment = _environment(ground, agent, journal) | switches
+            environment = _environment(ground, agent, journal) | dict(framework.worker_settings) | switches
             started = time.monotonic()
             process = await _spawn(framework, log, environment)
             worker = cls(ground, agent, journal, process, started)
@@ -168,13 +169,5 @@ def _last_lines(log: Path) -> str:
 
 
 def _environment(ground: Ground, agent: str, journal: Journal) -> dict[str, str]:
-    """Return the environment of a worker: ours, without what would change how frameworks behave."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("LIVEKIT_", "LK_", "PYTHON"))}
-    kept.pop("VIRTUAL_ENV", None)
-    return {
-        **kept,
-        **ground.server.env(),
-        "PYTHONPATH": str(ROOT),
-        "LK_BENCH_AGENT": agent,
-        "LK_BENCH_JOURNAL": str(journal.path),
-    }
+    names = {"LK_BENCH_AGENT": agent, "LK_BENCH_JOURNAL": str(journal.path)}
+    return {**bare_environment(), **ground.server.env(), **names}

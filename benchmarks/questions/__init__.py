@@ -5,7 +5,24 @@ from __future__ import annotations
 from typing import Final
 
 from benchmarks.question import Question
-from benchmarks.questions import burst, cold_memory, faults, fork, idle_cpu, job_memory, latency, start, warm_memory
+from benchmarks.questions import (
+    burst,
+    chunks,
+    cold_memory,
+    contexts,
+    conversation,
+    faults,
+    fork,
+    hearing,
+    idle_cpu,
+    imports,
+    job_memory,
+    latency,
+    sentences,
+    silero,
+    start,
+    warm_memory,
+)
 
 __all__ = ["QUESTIONS"]
 
@@ -18,5 +35,12 @@ QUESTIONS: Final[tuple[Question, ...]] = (
     latency.QUESTION,
     burst.QUESTION,
     idle_cpu.QUESTION,
+    hearing.QUESTION,
+    silero.QUESTION,
+    sentences.QUESTION,
+    chunks.QUESTION,
+    contexts.QUESTION,
+    imports.QUESTION,
+    conversation.QUESTION,
     faults.QUESTION,
 )

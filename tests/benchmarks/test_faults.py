@@ -25,7 +25,16 @@ from lk_agents_server import LiveKitServer
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
 
 INTERPRETER = Path(sys.executable)
-LIAR = Framework("a liar", "", Path(__file__).with_name("liar.py"), install=(), inputs=(), interpreter=INTERPRETER)
+LIAR = Framework(
+    name="a liar",
+    distribution="",
+    program=Path(__file__).with_name("liar.py"),
+    dialect="",
+    silero="",
+    install=(),
+    inputs=(),
+    interpreter=INTERPRETER,
+)
 IMPATIENT_SECONDS = 4.0
 """For a worker that is known to do nothing, however long it is waited for."""
 

@@ -1,7 +1,7 @@
 """The arithmetic of the benchmarks' report."""
 
 import pytest
-from benchmarks.figures import Spread, factor, keeps, percentile, written
+from benchmarks.figures import Spread, keeps, percentile, written
 
 
 @pytest.mark.parametrize(
@@ -35,12 +35,6 @@ def test_a_percentile_is_the_nearest_rank(count: int, share: float, expected: fl
 def test_a_percentile_that_does_not_exist_is_an_error(values: list[float], share: float) -> None:
     with pytest.raises(ValueError, match="no percentile"):
         percentile(values, share)
-
-
-def test_a_factor_tells_how_many_times_more_the_others_need() -> None:
-    assert factor(Spread(0, 12, 90), Spread(1, 3, 4)) == 4
-    assert factor(Spread(0, 1, 1), Spread(1, 2, 4)) == 0.5
-    assert factor(Spread(1, 1, 1), Spread(0, 0, 0)) is None
 
 
 def test_a_promise_is_kept_by_the_median() -> None:

@@ -1,12 +1,13 @@
 """What the report and its picture say of given results."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
-from benchmarks.frameworks import ROOT
+from benchmarks.frameworks import FRAMEWORKS, ROOT
 from benchmarks.plot import svg
-from benchmarks.question import Measure, Question, Setting
+from benchmarks.question import Measure, Question, Setting, Share
 from benchmarks.questions import QUESTIONS
 from benchmarks.report import Circumstances, markdown
 from benchmarks.results import Results
@@ -22,10 +23,10 @@ MEASURES = (MEMORY, LOST, EXTRA)
 @pytest.fixture
 def results() -> Results:
     results = Results()
-    for value in (3.0, 3.2, 3.7):
-        results.add(OURS, {"memory": value, "lost": 0, "extra": 1.0})
-        results.add(OLD, {"memory": value * 10, "lost": 4, "extra": 2.0})
-    results.add(NEW, {"memory": 9.6})
+    for run, (ours, times) in enumerate([(3.0, 12), (3.2, 8), (3.7, 10)], 1):
+        results.add(OURS, {"memory": ours, "lost": 0, "extra": 1.0}, run)
+        results.add(OLD, {"memory": ours * times, "lost": 4, "extra": 2.0}, run)
+    results.add(NEW, {"memory": 9.6}, 2)
     return results
 
 
@@ -59,10 +60,10 @@ def test_a_row_holds_the_figures_of_all_runs_and_the_factors(results: Results) -
         "memory of a <process>",
         "≤ 3.5 MB",
         "**3.20** MB (3.00 \N{EN DASH} 3.70) ✓",
-        "**32.0** MB (30.0 \N{EN DASH} 37.0)",
-        "10.0\N{MULTIPLICATION SIGN}",
+        "**36.0** MB (25.6 \N{EN DASH} 37.0)",
+        "10.0\N{MULTIPLICATION SIGN} (8.00 \N{EN DASH} 12.0)",
         "**9.60** MB (9.60 \N{EN DASH} 9.60), 1 of 3 runs",
-        "3.00\N{MULTIPLICATION SIGN}",
+        "3.00\N{MULTIPLICATION SIGN} (3.00 \N{EN DASH} 3.00)",
     ]
 
 
@@ -75,11 +76,39 @@ def test_there_is_no_factor_over_nothing_and_none_where_nothing_was_measured(res
 
 
 def test_a_promise_that_is_not_kept_is_marked(results: Results) -> None:
-    for _ in range(4):
-        results.add(OURS, {"memory": 3.6})
+    for run in range(4, 8):
+        results.add(OURS, {"memory": 3.6}, run)
 
     assert row(report(results), MEMORY.title)[2].endswith("✗")
     assert "✗" not in row(report(results), EXTRA.title)[2]
+
+
+def test_a_promise_in_proportion_is_held_against_the_runs_that_both_have(results: Results) -> None:
+    results.add(NEW, {"memory": 37}, 3)  # beside run 2: the proportions are 1/3 and 1/10, their median 0.217
+    kept, broken = (replace(MEMORY, wanted=None, share=Share(times, NEW)) for times in (0.22, 0.21))
+
+    cells = [row(report(results, measures=(each,)), MEMORY.title) for each in (kept, broken)]
+    assert cells[0][1] == f"≤ 0.22 \N{MULTIPLICATION SIGN} {NEW}"
+    assert [cell[2][-1] for cell in cells] == ["✓", "✗"]
+
+
+def test_a_promise_in_proportion_counts_beside_the_other_one(results: Results) -> None:
+    both = replace(MEMORY, share=Share(0.2, OLD))
+    neither = replace(MEMORY, share=Share(0.05, OLD))
+    unknown = replace(MEMORY, share=Share(0.05, "nobody"))
+
+    cells = [row(report(results, measures=(each,)), MEMORY.title) for each in (both, neither, unknown)]
+    assert cells[0][1] == f"≤ 3.5 MB; ≤ 0.2 \N{MULTIPLICATION SIGN} {OLD}"
+    assert [cell[2][-1] for cell in cells] == ["✓", "✗", "✓"]
+
+
+def test_what_is_of_one_framework_alone_says_nothing_of_the_others(results: Results) -> None:
+    own = Measure("extra", EXTRA.title, "s", 2, own=True)
+
+    picture = ET.fromstring(svg((MEMORY, own), NAMES, results))
+    assert row(report(results, measures=(own,)), own.title)[3:] == ["", "", "", ""]
+    assert [element.text for element in picture.iter()].count("not measured") == 0
+    assert [Question("x", (own,), nobody).is_asked_of(framework) for framework in FRAMEWORKS] == [True, False, False]
 
 
 def test_the_report_says_on_what_it_was_measured(results: Results) -> None:
@@ -162,7 +191,7 @@ async def nobody(_: Setting) -> dict[str, float]:
 
 def test_what_takes_minutes_is_asked_in_the_first_run_only_and_told_without_a_spread(results: Results) -> None:
     faults = Measure("faults", "faults not held", "", 0, once=True)
-    results.add(OURS, {"faults": 0})
+    results.add(OURS, {"faults": 0}, 1)
 
     assert [Question("x", (faults,), nobody).is_for(run) for run in (1, 2)] == [True, False]
     assert [Question("x", (faults, MEMORY), nobody).is_for(run) for run in (1, 2)] == [True, True]
