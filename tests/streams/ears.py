@@ -100,7 +100,7 @@ class Ears(InputStream[AudioInput, Heard]):
         super().__init__(conn_options=conn_options, label=LABEL)
 
     def _make_input(self) -> AudioInput:
-        return AudioInput(self._event_ch.wait_for_room)
+        return AudioInput(self._event_ch)
 
     def _flush(self) -> None:
         self._input_ch.flush()

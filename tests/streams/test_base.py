@@ -258,7 +258,7 @@ class Echo(InputStream[TextInput, str]):
         self.failed = False
 
     def _make_input(self) -> TextInput:
-        return TextInput(self._event_ch.wait_for_room)
+        return TextInput(self._event_ch)
 
     def _flush(self) -> None:
         self._input_ch.flush()

@@ -330,7 +330,7 @@ class Words(InputStream[TextInput, str]):
         super().__init__(conn_options=APIConnectOptions(max_retry=0), label=name)
 
     def _make_input(self) -> TextInput:
-        return TextInput(self._event_ch.wait_for_room)
+        return TextInput(self._event_ch)
 
     def _flush(self) -> None:
         self._input_ch.flush()

@@ -12,8 +12,14 @@ from lk_agents.streams.axis import TimeAxis
 from lk_agents.streams.inputs import AudioInput, FlushSentinel, TextInput
 
 
-async def open_gate() -> None:
-    """Let everything through."""
+class OpenGate:
+    """Lets everything through."""
+
+    def full(self) -> bool:
+        return False
+
+    async def wait_for_room(self) -> None:
+        raise AssertionError("it is open")
 
 
 def take_all(channel: AudioInput | TextInput) -> list[object]:
@@ -21,7 +27,7 @@ def take_all(channel: AudioInput | TextInput) -> list[object]:
 
 
 def test_audio_that_was_taken_and_not_settled_is_handed_out_again_before_the_rest() -> None:
-    audio = AudioInput(open_gate)
+    audio = AudioInput(OpenGate())
     for start in (0, 100, 200):
         audio.push(frame(start, 100))
     audio.recv_nowait()
@@ -34,7 +40,7 @@ def test_audio_that_was_taken_and_not_settled_is_handed_out_again_before_the_res
 
 @pytest.mark.parametrize("until_ms", [0, 1, 97, 100, 150, 250, 297, 300, 400])
 def test_settled_audio_is_forgotten_to_the_sample(until_ms: int) -> None:
-    audio = AudioInput(open_gate)
+    audio = AudioInput(OpenGate())
     for start in (0, 100, 200):
         audio.push(frame(start, 100))
     take_all(audio)
@@ -47,7 +53,7 @@ def test_settled_audio_is_forgotten_to_the_sample(until_ms: int) -> None:
 
 
 def test_ten_seconds_wait_and_the_oldest_are_dropped() -> None:
-    audio = AudioInput(open_gate)
+    audio = AudioInput(OpenGate())
     audio.push(frame(0, 6000))
     audio.flush()
     assert audio.push(frame(6000, 4000)) == 0
@@ -61,7 +67,7 @@ def test_ten_seconds_wait_and_the_oldest_are_dropped() -> None:
 
 
 def test_a_frame_longer_than_the_bound_is_kept() -> None:
-    audio = AudioInput(open_gate)
+    audio = AudioInput(OpenGate())
 
     audio.push(frame(0, 12_000))
 
@@ -72,7 +78,7 @@ def test_a_frame_longer_than_the_bound_is_kept() -> None:
 
 
 def test_at_most_ten_seconds_are_handed_out_again() -> None:
-    audio = AudioInput(open_gate)
+    audio = AudioInput(OpenGate())
     for start in range(0, 15_000, 1000):
         audio.push(frame(start, 1000))
         audio.recv_nowait()
@@ -83,7 +89,7 @@ def test_at_most_ten_seconds_are_handed_out_again() -> None:
 
 
 def test_nothing_is_kept_where_nobody_begins_anew() -> None:
-    audio = AudioInput(open_gate, keep=False)
+    audio = AudioInput(OpenGate(), keep=False)
     audio.push(frame(0, 100))
     audio.recv_nowait()
 
@@ -93,7 +99,7 @@ def test_nothing_is_kept_where_nobody_begins_anew() -> None:
 
 
 def test_times_of_a_second_attempt_lie_on_the_axis_of_the_stream() -> None:
-    audio = AudioInput(open_gate)
+    audio = AudioInput(OpenGate())
     for start in range(0, 3000, 1000):
         audio.push(frame(start, 1000))
     take_all(audio)
@@ -122,7 +128,7 @@ def test_dropped_audio_leaves_a_jump_in_the_times() -> None:
     settled=st.floats(0, 1),
 )
 def test_nothing_is_lost_and_nothing_comes_twice(lengths: list[int], taken: int, settled: float) -> None:
-    audio = AudioInput(open_gate)
+    audio = AudioInput(OpenGate())
     start = 0
     for length in lengths:
         audio.push(frame(start, length))
@@ -142,7 +148,7 @@ def test_nothing_is_lost_and_nothing_comes_twice(lengths: list[int], taken: int,
 
 
 def test_text_of_a_finished_segment_is_not_handed_out_again() -> None:
-    text = TextInput(open_gate)
+    text = TextInput(OpenGate())
     for token in ("one ", "two"):
         text.push(token)
     text.flush()
@@ -156,7 +162,7 @@ def test_text_of_a_finished_segment_is_not_handed_out_again() -> None:
 
 
 def test_more_text_than_the_stream_holds_is_refused_and_what_was_taken_makes_room() -> None:
-    text = TextInput(open_gate)
+    text = TextInput(OpenGate())
     text.push("x" * 65_536)
     with pytest.raises(StreamInputError, match="65536 characters wait"):
         text.push("y")

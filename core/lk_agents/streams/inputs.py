@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeAlias, TypeVar
 
 from lk_agents.foundation.errors import StreamInputError
 from lk_agents.streams.axis import TOUCHING_SECONDS, TimeAxis
@@ -30,7 +29,15 @@ AUDIO_BOUND_SECONDS: Final = 10.0
 """How much audio waits for a provider, and how much is kept for one that has to begin anew."""
 TEXT_BOUND_CHARACTERS: Final = 65_536
 
-Gate: TypeAlias = Callable[[], Awaitable[None]]
+
+class Gate(Protocol):
+    """Holds a producer back whose events nobody reads; an :class:`~lk_agents.streams.events.EventChannel` is one."""
+
+    def full(self) -> bool:
+        """Tell whether the producer has to wait."""
+
+    async def wait_for_room(self) -> None:
+        """Wait until it need not."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +61,7 @@ class FlushSentinel:
 class InputChannel(Chan[ItemT], Generic[ItemT]):
     """What a provider takes its input from.
 
-    :param gate: awaited before each item is handed out; it holds a producer back whose events nobody reads.
+    :param gate: asked before each item is handed out.
     """
 
     def __init__(self, gate: Gate) -> None:
@@ -67,8 +74,14 @@ class InputChannel(Chan[ItemT], Generic[ItemT]):
 
         :raises ChanClosed: the input has ended and everything was taken.
         """
-        await self._gate()
+        if self._gate.full():
+            await self._gate.wait_for_room()
         return await super().recv()
+
+    async def __anext__(self) -> ItemT:
+        if self._gate.full():
+            await self._gate.wait_for_room()
+        return await super().__anext__()
 
     async def wait_for_item(self) -> bool:
         """Wait until there is something to take, without taking it; False if the input has ended and all was taken."""
@@ -131,6 +144,10 @@ class TextInput(InputChannel[str | FlushSentinel]):
         return item
 
 
+_Span: TypeAlias = tuple[float, float]
+"""Where audio lies on the stream's axis, and how long it is; in seconds."""
+
+
 class AudioInput(InputChannel["rtc.AudioFrame | FlushSentinel"]):
     """Audio for a recogniser or detector: at most 10 s wait, then the oldest is dropped.
 
@@ -147,15 +164,15 @@ class AudioInput(InputChannel["rtc.AudioFrame | FlushSentinel"]):
         self.pushed_seconds = 0.0
         self.dropped_seconds = 0.0
         self._keep = keep
-        self._positions: deque[float] = deque()
-        self._taken_positions: deque[float] = deque()
+        self._spans: deque[_Span] = deque()  # of what waits
+        self._taken_spans: deque[_Span] = deque()
         self._waiting_seconds = 0.0
         self._taken_seconds = 0.0
 
     def push(self, frame: rtc.AudioFrame) -> float:
         """Add a frame; returns how many seconds of older audio were dropped for it."""
-        self._positions.append(self.pushed_seconds)
-        seconds = _seconds(frame)
+        seconds = frame.samples_per_channel / frame.sample_rate
+        self._spans.append((self.pushed_seconds, seconds))
         self.pushed_seconds += seconds
         self._waiting_seconds += seconds
         self._put(frame)
@@ -168,48 +185,52 @@ class AudioInput(InputChannel["rtc.AudioFrame | FlushSentinel"]):
 
     def flush(self) -> None:
         """End the segment."""
-        self._positions.append(self.pushed_seconds)
+        self._spans.append((self.pushed_seconds, 0.0))
         self._put(FlushSentinel())
 
     def acknowledge(self, until_seconds: float) -> None:
         """Forget what was taken before that position of the stream; a frame across it is cut."""
         while self._taken:
-            item, position = self._taken[0], self._taken_positions[0]
-            seconds = _seconds(item)
+            position, seconds = self._taken_spans[0]
             if position + seconds > until_seconds + TOUCHING_SECONDS:
                 break
             self._forget_oldest()
-        if self._taken and self._taken_positions[0] < until_seconds - TOUCHING_SECONDS:
+        if self._taken and self._taken_spans[0][0] < until_seconds - TOUCHING_SECONDS:
             self._cut_oldest(until_seconds)
 
     def acknowledge_all(self) -> None:
         """Forget all that was taken."""
         self._taken.clear()
-        self._taken_positions.clear()
+        self._taken_spans.clear()
         self._taken_seconds = 0.0
 
     def rewind(self) -> None:
         """Hand out again, in their order, the frames that were taken and not acknowledged; the axis begins anew."""
-        self._positions.extendleft(reversed(self._taken_positions))
+        self._spans.extendleft(reversed(self._taken_spans))
         self._waiting_seconds += self._taken_seconds
         super().rewind()
-        self._taken_positions.clear()
+        self._taken_spans.clear()
         self._taken_seconds = 0.0
         self.axis.restart()
 
     def _take(self) -> rtc.AudioFrame | FlushSentinel:
-        item, position = super()._take(), self._positions.popleft()
-        seconds = _seconds(item)
-        self._waiting_seconds -= seconds
-        self._taken_positions.append(position)
-        self._taken_seconds += seconds
-        if not isinstance(item, FlushSentinel):
+        item, span = super()._take(), self._spans.popleft()
+        position, seconds = span
+        if seconds:  # no flush
+            self._waiting_seconds -= seconds
             self.axis.gave(position, seconds)
+            self._gave(seconds)
         if not self._keep:
-            self.acknowledge_all()
+            self._taken.clear()
+            return item
+        self._taken_spans.append(span)
+        self._taken_seconds += seconds
         while self._is_over(self._taken_seconds, self._taken):
             self._forget_oldest()
         return item
+
+    def _gave(self, seconds: float) -> None:
+        """Note that audio was handed out, again and again also the same; for those who count it."""
 
     @staticmethod
     def _is_over(seconds: float, items: deque[rtc.AudioFrame | FlushSentinel]) -> bool:
@@ -218,39 +239,35 @@ class AudioInput(InputChannel["rtc.AudioFrame | FlushSentinel"]):
 
     def _drop_oldest(self) -> float:
         dropped = 0.0
-        kept: list[tuple[rtc.AudioFrame | FlushSentinel, float]] = []
+        kept: list[tuple[FlushSentinel, _Span]] = []
         while self._is_over(self._waiting_seconds, self._values):
-            item, position = self._values.popleft(), self._positions.popleft()
+            item, span = self._values.popleft(), self._spans.popleft()
             if isinstance(item, FlushSentinel):
-                kept.append((item, position))
+                kept.append((item, span))
                 continue
-            dropped += _seconds(item)
-            self._waiting_seconds -= _seconds(item)
-        for item, position in reversed(kept):
+            dropped += span[1]
+            self._waiting_seconds -= span[1]
+        for item, span in reversed(kept):
             self._values.appendleft(item)
-            self._positions.appendleft(position)
+            self._spans.appendleft(span)
         self.dropped_seconds += dropped
         return dropped
 
     def _forget_oldest(self) -> None:
-        self._taken_seconds -= _seconds(self._taken.popleft())
-        self._taken_positions.popleft()
+        self._taken.popleft()
+        self._taken_seconds -= self._taken_spans.popleft()[1]
 
     def _cut_oldest(self, at_seconds: float) -> None:
         frame = self._taken[0]
         assert not isinstance(frame, FlushSentinel)  # it has no length, so nothing lies across it
-        samples = round((at_seconds - self._taken_positions[0]) * frame.sample_rate)
+        position, seconds = self._taken_spans[0]
+        samples = round((at_seconds - position) * frame.sample_rate)
         rest = frame.samples_per_channel - samples
         if rest <= 0:
             self._forget_oldest()
             return
         data = memoryview(frame.data).cast("B")[samples * frame.num_channels * 2 :]
         self._taken[0] = type(frame)(bytes(data), frame.sample_rate, frame.num_channels, rest)
-        self._taken_positions[0] += samples / frame.sample_rate
-        self._taken_seconds -= samples / frame.sample_rate
-
-
-def _seconds(item: rtc.AudioFrame | FlushSentinel) -> float:
-    if isinstance(item, FlushSentinel):
-        return 0.0
-    return item.samples_per_channel / item.sample_rate
+        cut = samples / frame.sample_rate
+        self._taken_spans[0] = (position + cut, seconds - cut)
+        self._taken_seconds -= cut

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from lk_agents.foundation import clock
@@ -10,7 +10,7 @@ from lk_agents.foundation.errors import APIError, ConfigError
 from lk_agents.foundation.log import logger
 from lk_agents.foundation.types import APIConnectOptions
 from lk_agents.streams.base import InputStream
-from lk_agents.streams.inputs import AudioDropped, AudioInput, FlushSentinel
+from lk_agents.streams.inputs import AudioDropped, AudioInput, FlushSentinel, Gate
 from lk_agents.stt.events import SpeechEvent, SpeechEventType
 from lk_agents.stt.transcripts import TranscriptLog
 from lk_agents.stt.usage import AudioUsage
@@ -36,7 +36,7 @@ class RecognizerInput(AudioInput):
     :param on_taken: told how many seconds were handed out, again and again also of the same audio.
     """
 
-    def __init__(self, gate: Callable[[], Awaitable[None]], *, on_taken: Callable[[float], None]) -> None:
+    def __init__(self, gate: Gate, *, on_taken: Callable[[float], None]) -> None:
         super().__init__(gate)
         self._on_taken = on_taken
 
@@ -49,11 +49,8 @@ class RecognizerInput(AudioInput):
         while self._values and not self._closed:
             await self._wait(self._senders)
 
-    def _take(self) -> rtc.AudioFrame | FlushSentinel:
-        item = super()._take()
-        if not isinstance(item, FlushSentinel):
-            self._on_taken(item.samples_per_channel / item.sample_rate)
-        return item
+    def _gave(self, seconds: float) -> None:
+        self._on_taken(seconds)
 
 
 class RecognizeStream(InputStream[RecognizerInput, SpeechEvent]):
@@ -118,7 +115,7 @@ class RecognizeStream(InputStream[RecognizerInput, SpeechEvent]):
     # --- on the way in ---------------------------------------------------------------------------------------------
 
     def _make_input(self) -> RecognizerInput:
-        return RecognizerInput(self._event_ch.wait_for_room, on_taken=self._audio_usage.given)
+        return RecognizerInput(self._event_ch, on_taken=self._audio_usage.given)
 
     def _flush(self) -> None:
         if self._resampler is not None:

@@ -93,7 +93,7 @@ class SynthesizeStream(SpokenStream, InputStream[SpeechInput, SynthesizedAudio])
         self._ledger.marked()
 
     def _make_input(self) -> SpeechInput:
-        return SpeechInput(self._event_ch.wait_for_room, self._ledger)
+        return SpeechInput(self._event_ch, self._ledger)
 
     def _cut_short(self) -> None:
         """For adapters: end here, without an error. What is not spoken is forgotten, nothing more is let in."""

@@ -106,7 +106,7 @@ class VADStream(InputStream[AudioInput, VADEvent]):
         self._vad.emit("audio_dropped", dropped)
 
     def _make_input(self) -> AudioInput:
-        return AudioInput(self._event_ch.wait_for_room, keep=False)
+        return AudioInput(self._event_ch, keep=False)
 
     def _flush(self) -> None:
         self._input_ch.flush()

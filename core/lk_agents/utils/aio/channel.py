@@ -143,6 +143,8 @@ class Chan(Generic[T]):
         return self
 
     async def __anext__(self) -> T:
+        if self._values:  # most often, and sooner than by way of recv()
+            return self._take()
         try:
             return await self.recv()
         except ChanClosed:
@@ -150,11 +152,13 @@ class Chan(Generic[T]):
 
     def _put(self, value: T) -> None:
         self._values.append(value)
-        _wake_one(self._receivers)
+        if self._receivers:
+            _wake_one(self._receivers)
 
     def _take(self) -> T:
         value = self._values.popleft()
-        _wake_one(self._senders)
+        if self._senders:
+            _wake_one(self._senders)
         return value
 
     async def _wait(self, waiters: deque[asyncio.Future[None]]) -> None:
