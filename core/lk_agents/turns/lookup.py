@@ -31,9 +31,7 @@ def create_turn_detector(
     return built
 
 
-def create_interruption(
-    spec: str, *, registry: PluginRegistry | None = None, **options: Any
-) -> InterruptionStrategy:
+def create_interruption(spec: str, *, registry: PluginRegistry | None = None, **options: Any) -> InterruptionStrategy:
     """Build the interruption strategy that an installed plugin offers; as :func:`create_turn_detector`."""
     built: InterruptionStrategy = create_by_name(InterruptionProvider, spec, registry=registry, options=options)
     return built

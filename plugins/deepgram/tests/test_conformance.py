@@ -20,7 +20,7 @@ pytestmark = pytest.mark.e2e
 
 class TestDeepgram(STTConformance):
     stream_exchange = ExchangeKind.SOCKET
-    recording_exchange = ExchangeKind.BODY
+    exchange = ExchangeKind.BODY
     options_of_stt: ClassVar[dict[str, Any]] = {}
 
     @asynccontextmanager

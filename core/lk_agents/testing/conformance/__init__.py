@@ -2,10 +2,14 @@
 
 A subclass names what is to be tested, and pytest finds the inherited tests::
 
-    from lk_agents.testing.conformance.executor import ExecutorConformance
+    from lk_agents.testing.conformance.vad import VADConformance
 
 
-    class TestMyExecutors(ExecutorConformance):
-        def launcher(self, program):
-            return MyLauncher(program)
+    class TestMyVAD(VADConformance):
+        @asynccontextmanager
+        async def provider(self):
+            yield MyVAD()
+
+There are kits for recognisers (``stt``), synthesizers (``tts``), language models (``llm``), detectors of voice activity
+(``vad``), for plugins as packages (``plugin``) and for executors of jobs (``executor``).
 """

@@ -15,12 +15,13 @@ if TYPE_CHECKING:
     from lk_agents.testing.providers.script import Break
     from lk_agents.testing.vendor import Fault, Script, VendorServer
 
-__all__ = ["CANARY", "RETRY_AFTER_SECONDS", "Case", "Trouble", "TroubleKind"]
+__all__ = ["ALWAYS", "CANARY", "RETRY_AFTER_SECONDS", "SILENT_FAULTS", "Case", "Trouble", "TroubleKind"]
 
 CANARY: Final = "lk-canary-6b1f0c9d2e7a"
 """The credential of every provider under test; it must not be seen anywhere."""
-RETRY_AFTER_SECONDS: Final = 0.3
+RETRY_AFTER_SECONDS: Final = 0.18
 """What a vendor asks for that is asked too often."""
+SILENT_FAULTS: Final = frozenset({"silent", "slow-head", "stall", "empty-only", "slow-close", "half-open"})
 ALWAYS: Final = 1_000
 
 
@@ -142,6 +143,13 @@ class Case:
         if self._fault is not None or self.trouble is None:
             return self._fault
         return self.trouble.as_fault(socket=self._socket)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether a vendor that says nothing is what the check is about."""
+        if self.trouble is not None:
+            return self.trouble.kind is TroubleKind.SILENT
+        return self._fault is not None and self._fault.kind in SILENT_FAULTS
 
     @asynccontextmanager
     async def serve(self, script: Script) -> AsyncIterator[VendorServer]:

@@ -7,14 +7,45 @@ import logging
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager, contextmanager
-from typing import Any, ClassVar, Final, TypeVar
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeVar
 
 from lk_agents.foundation import clock
 from lk_agents.foundation.errors import APIError
 from lk_agents.foundation.types import APIConnectOptions
 from lk_agents.testing.conformance.case import CANARY, Trouble, TroubleKind
 
-__all__ = ["Checked", "Conformance", "Overheard", "collected", "ended_by", "overheard"]
+if TYPE_CHECKING:
+    import pytest
+
+    from lk_agents.testing.vendor import ExchangeKind, Fault
+
+__all__ = [
+    "CLOSERS",
+    "FAILURES",
+    "LOST",
+    "PATIENT_SECONDS",
+    "POINTS",
+    "Conformance",
+    "Overheard",
+    "Stopwatch",
+    "causes_of",
+    "close_at_once",
+    "collected",
+    "ended_by",
+    "failed_with",
+    "is_in_order",
+    "is_overridden",
+    "nothing_left",
+    "opened",
+    "overheard",
+    "read",
+    "read_and_give_up",
+    "require_api_error",
+    "require_fault",
+    "skip_unless",
+    "told_by",
+]
 
 T = TypeVar("T")
 
@@ -22,11 +53,15 @@ LOST: Final = [Trouble(TroubleKind.LOST, after, once=True) for after in range(5)
 """A connection that is lost once, at every point of the first messages."""
 FAILURES: Final = [Trouble(kind) for kind in (TroubleKind.LOST, TroubleKind.BUSY, TroubleKind.REFUSED)]
 """A vendor that stays in trouble."""
+PATIENT_SECONDS: Final = 5.0
+"""How long an attempt may take where the vendor is well."""
+POINTS: Final = ["at once", "with input", 1, 2, 3, 5]
+"""Where streams are closed: before anything, behind what was given, or after so many events."""
 CLOSERS: Final = 3
 """How many tasks close a stream at the same time."""
 
 
-class Checked:
+class Conformance:
     """Base of all kits: how long checks take, and in which time they run.
 
     Checks are plain functions that run an event loop of their own: no pytest plugin for asynchronous tests is needed,
@@ -38,14 +73,29 @@ class Checked:
     patience_seconds: ClassVar[float] = 15.0
     """How long one check may take."""
     attempt_seconds: ClassVar[float] = 0.5
-    """How long one attempt of the provider may take where the check is about a vendor that is silent."""
-    has_vendor_server: ClassVar[bool] = True
-    """Whether the provider under test asks a vendor's server (``case.serve``), which can have any fault."""
+    """How long an attempt may take where the vendor is silent; elsewhere it may take long, as on a busy machine."""
+
+    exchange: ClassVar[ExchangeKind | None] = None
+    """How the vendor's server answers a single request; None for a provider without such a server."""
+    stream_exchange: ClassVar[ExchangeKind | None] = None
+    """How the vendor's server answers a stream; None for a provider without such a server."""
+
+    _is_impatient = False
+
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        """Let checks of ``fault`` and ``stream_fault`` run over every fault that the vendor's server can have."""
+        from lk_agents.testing.vendor import faults_for
+
+        for name, exchange in (("fault", self.exchange), ("stream_fault", self.stream_exchange)):
+            if name in metafunc.fixturenames:
+                faults = faults_for(exchange) if exchange is not None else [None]
+                metafunc.parametrize(name, faults, ids=[each.name if each else "no-server" for each in faults])
 
     @property
     def options(self) -> APIConnectOptions:
         """How often and how patiently the provider is asked: three attempts, quickly one after the other."""
-        return APIConnectOptions(max_retry=2, retry_interval=0.05, timeout=self.attempt_seconds)
+        seconds = self.attempt_seconds if self._is_impatient else PATIENT_SECONDS
+        return APIConnectOptions(max_retry=2, retry_interval=0.05, timeout=seconds)
 
     @property
     def expected_attempts(self) -> int:
@@ -71,22 +121,19 @@ class Checked:
             asyncio.run(whole())
 
 
-class Conformance(Checked):
-    """Base of the kits for providers of speech and language."""
-
-    def _skip_without_server(self) -> None:
-        import pytest
-
-        if not self.has_vendor_server:
-            pytest.skip("the provider has no vendor's server that could have this fault")
-
-
 def skip_unless(condition: object, reason: str) -> None:
     """Skip the check for what a provider cannot do."""
     import pytest
 
     if not condition:
         pytest.skip(reason)
+
+
+def require_fault(fault: Fault | None) -> Fault:
+    """Return the fault; skip the check where there is no server that could have one."""
+    skip_unless(fault is not None, "the provider has no vendor's server")
+    assert fault is not None
+    return fault
 
 
 def is_overridden(kit: object, base: type, name: str) -> bool:
@@ -130,6 +177,38 @@ def require_api_error(error: BaseException | None, what: str) -> APIError:
     assert error is not None, f"{what}, and no error was raised"
     assert isinstance(error, APIError), f"{what}, and {type(error).__name__} was raised; it must be an APIError"
     return error
+
+
+async def read_and_give_up(stream: AsyncIterator[T]) -> list[T]:
+    """Begin to wait for the next event and be cancelled; return it if it was there at once."""
+    reader = asyncio.ensure_future(anext(stream))
+    await asyncio.sleep(0)
+    reader.cancel()
+    await asyncio.wait([reader])
+    return [] if reader.cancelled() else [reader.result()]
+
+
+async def read(stream: AsyncIterator[T], count: int) -> list[T]:
+    """Return the next events of a stream, so many or all that there are."""
+    events: list[T] = []
+    while len(events) < count:
+        try:
+            events.append(await anext(stream))
+        except StopAsyncIteration:
+            break
+    return events
+
+
+def causes_of(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and what it was raised from."""
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def told_by(error: BaseException | None) -> str:
+    """Return what an error and all its causes tell."""
+    return " ".join(f"{each!s} {vars(each)!r}" for each in causes_of(error))
 
 
 async def close_at_once(*closings: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -206,14 +285,17 @@ class Stopwatch:
 
 def is_in_order(moments: Sequence[float], *, tolerance: float = 0.001) -> bool:
     """Tell whether no moment lies before the one before it."""
-    return all(later >= earlier - tolerance for earlier, later in zip(moments, moments[1:], strict=False))
+    return all(later >= earlier - tolerance for earlier, later in pairwise(moments))
 
 
-async def nothing_left(work: Callable[[], Awaitable[None]]) -> None:
-    """Do something twice and look for what the second time has left behind; the first may load what stays."""
+async def nothing_left(work: Callable[[], Awaitable[None]], *, first: Callable[[], Awaitable[None]]) -> None:
+    """Look for what ``work`` leaves behind.
+
+    :param first: done before: uses the provider once, since that may load what stays for good.
+    """
     from lk_agents.testing.leaks import no_leaks
 
-    await work()
+    await first()
     async with no_leaks():
         await work()
 

@@ -9,17 +9,32 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from lk_agents.metrics.records import STTMetrics
 from lk_agents.stt import STT, RecognizeStream, SpeechEvent, SpeechEventType
-from lk_agents.testing.conformance.case import Case, Trouble
+from lk_agents.testing.conformance.case import Case, Trouble, TroubleKind
 from lk_agents.testing.conformance.frame import Conformance, opened, skip_unless
-from lk_agents.testing.providers.voice import Heard, voice
+from lk_agents.testing.providers.speech import Heard, voice
 
 if TYPE_CHECKING:
     from livekit import rtc
 
     from lk_agents.testing.providers.script import Break
-    from lk_agents.testing.vendor import ExchangeKind, Fault
+    from lk_agents.testing.vendor import Fault
 
-__all__ = ["STTCase", "STTKit"]
+__all__ = [
+    "END",
+    "FINAL",
+    "FRAMES_PER_SECOND",
+    "INTERIM",
+    "NOT_A_WORD",
+    "START",
+    "USAGE",
+    "UTTERANCES",
+    "STTCase",
+    "STTKit",
+    "finals_of",
+    "metrics_of",
+    "push",
+    "read_until",
+]
 
 START: Final = SpeechEventType.START_OF_SPEECH
 INTERIM: Final = SpeechEventType.INTERIM_TRANSCRIPT
@@ -27,6 +42,8 @@ FINAL: Final = SpeechEventType.FINAL_TRANSCRIPT
 USAGE: Final = SpeechEventType.RECOGNITION_USAGE
 END: Final = SpeechEventType.END_OF_SPEECH
 
+FRAMES_PER_SECOND: Final = 50
+"""Of :meth:`STTKit.audio`."""
 UTTERANCES: Final = (Heard("hello over there", 0.4, 1.2), Heard("how are you today", 2.2, 3.4))
 NOT_A_WORD: Final = re.compile(r"[^\w\s']")
 
@@ -49,6 +66,8 @@ class STTCase(Case):
             return []
         if not self.streamed:
             return [self.trouble.as_break(0.0)]
+        if self.trouble.kind is TroubleKind.ENDED:  # whoever sees an end that it did not want raises
+            return [Trouble(TroubleKind.LOST, once=self.trouble.once).as_break(self.utterances[0].end)]
         first = self.utterances[0]
         points = [0.0, first.start + 0.1, (first.start + first.end) / 2, first.end + 0.05, first.end + 0.5]
         return [self.trouble.as_break(points[min(self.trouble.after, len(points) - 1)])]
@@ -65,10 +84,8 @@ class STTKit(Conformance):
     """How far the time of an utterance may be from where it lies in the audio."""
     flush_ends_segments: ClassVar[bool] = True
     """Whether ``flush()`` brings the final transcript of what was said."""
-    recording_exchange: ClassVar[ExchangeKind | None] = None
-    """How the vendor's server answers for a recording; None if there is none."""
-    stream_exchange: ClassVar[ExchangeKind | None] = None
-    """How the vendor's server answers a stream; None if there is none."""
+    measures_silence: ClassVar[bool] = True
+    """Whether all audio of a stream is recognised and measured; otherwise only the speech in it."""
 
     def provider(self, case: STTCase) -> AbstractAsyncContextManager[STT[Any]]:
         """Return what gives the recogniser of one check, and closes it behind that.
@@ -95,6 +112,7 @@ class STTKit(Conformance):
         case = STTCase(
             self.utterances, streamed=streamed, trouble=trouble, fault=fault, socket=self.stream_exchange == "socket"
         )
+        self._is_impatient = case.is_silent
         async with opened(self.provider(case)) as stt:
             if streamed:
                 skip_unless(stt.capabilities.streaming, "it recognises recordings only")

@@ -9,7 +9,14 @@ import pytest
 from lk_agents.foundation.errors import APITimeoutError
 from lk_agents.stt import SpeechEvent
 from lk_agents.testing.conformance.case import RETRY_AFTER_SECONDS, Trouble, TroubleKind
-from lk_agents.testing.conformance.frame import Stopwatch, close_at_once, failed_with, require_api_error
+from lk_agents.testing.conformance.frame import (
+    Stopwatch,
+    causes_of,
+    close_at_once,
+    failed_with,
+    require_api_error,
+    told_by,
+)
 from lk_agents.testing.conformance.stt_cases import FINAL, STTKit, metrics_of
 from lk_agents.utils.audio import calculate_audio_duration
 
@@ -99,7 +106,7 @@ class STTRecordingChecks(STTKit):
                 error = require_api_error(await self._recognition_error(stt), "the vendor answered 401")
             assert not error.retryable, "a 401 was called retryable"
             assert error.attempts == 1, f"a 401 was tried {error.attempts} times"
-            assert "401" in _all_texts(error), f"nothing in the error tells the status 401: {error!r}"
+            assert "401" in told_by(error), f"nothing in the error tells the status 401: {error!r}"
             assert not metrics, "a recognition that failed was measured as one that succeeded"
 
         self._run(story)
@@ -112,7 +119,7 @@ class STTRecordingChecks(STTKit):
                 error = require_api_error(await self._recognition_error(stt), "the vendor answered 503")
                 asked = case.requests()
             assert asked == self.expected_attempts, f"the vendor was asked {asked} times, not {self.expected_attempts}"
-            assert "503" in _all_texts(error), f"neither the error nor its causes tell the status 503: {error!r}"
+            assert "503" in told_by(error), f"neither the error nor its causes tell the status 503: {error!r}"
 
         self._run(story)
 
@@ -147,8 +154,9 @@ class STTRecordingChecks(STTKit):
                 watch = Stopwatch()
                 error = require_api_error(await self._recognition_error(stt), "the vendor said nothing")
                 seconds = watch.seconds()
-            first = error.__cause__ if not isinstance(error, APITimeoutError) else error
-            assert isinstance(first, APITimeoutError), f"{error!r} from {first!r}; there must be an APITimeoutError"
+            assert any(isinstance(each, APITimeoutError) for each in causes_of(error)), (
+                f"neither {error!r} nor its causes are an APITimeoutError"
+            )
             at_most = self.expected_attempts * (self.attempt_seconds + 0.3) + 1
             assert seconds < at_most, f"it took {seconds:.1f} s, longer than its attempts may take ({at_most:.1f} s)"
 
@@ -175,12 +183,3 @@ class STTRecordingChecks(STTKit):
             return await stt.recognize(self.audio(), conn_options=self.options)
 
         return await failed_with(recognize())
-
-
-def _all_texts(error: BaseException | None) -> str:
-    """Return what an error and all its causes tell."""
-    texts = []
-    while error is not None:
-        texts.append(f"{error!s} {vars(error)!r}")
-        error = error.__cause__
-    return " ".join(texts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lk_agents.testing.providers.ear import Ear, Told
     from lk_agents.testing.providers.llm import Answer, ChatCall, ScriptedLLM
     from lk_agents.testing.providers.realtime import ScriptedContent, ScriptedRealtime, ScriptedRealtimeSession
     from lk_agents.testing.providers.script import Break, BreakKind, ScriptError
@@ -18,6 +19,7 @@ __all__ = [
     "Break",
     "BreakKind",
     "ChatCall",
+    "Ear",
     "Heard",
     "RecognizeCall",
     "ScriptError",
@@ -28,10 +30,12 @@ __all__ = [
     "ScriptedSTT",
     "ScriptedTTS",
     "ScriptedVAD",
+    "Told",
     "voice",
 ]
 
 _NAMES = {
+    "ear": ("Ear", "Told"),
     "llm": ("Answer", "ChatCall", "ScriptedLLM"),
     "realtime": ("ScriptedContent", "ScriptedRealtime", "ScriptedRealtimeSession"),
     "script": ("Break", "BreakKind", "ScriptError"),

@@ -12,6 +12,8 @@ from lk_agents.foundation.errors import APIConnectionError, LkAgentsError
 
 __all__ = ["Break", "BreakKind", "Breaks", "ScriptError"]
 
+ROUNDING: Final = 1e-6
+"""What adding up seconds may cost."""
 NEVER: Final = 10_000.0
 """Seconds that stand for ever; in virtual time they pass at once, so whoever waits longer is seen."""
 
@@ -60,9 +62,12 @@ class Breaks:
 
     def __init__(self, breaks: Iterable[Break]) -> None:
         self._left: list[list[Break | int]] = [[each, each.times] for each in breaks]
+        self.attempts = 0
+        """How many attempts have begun."""
 
     def attempt(self) -> BreaksOfAttempt:
         """Return those that may strike in the attempt that begins now."""
+        self.attempts += 1
         return BreaksOfAttempt(self._left)
 
     def unused(self) -> list[str]:
@@ -86,7 +91,7 @@ class BreaksOfAttempt:
             each, times = entry
             assert isinstance(each, Break)
             assert isinstance(times, int)
-            if each.at > position:
+            if each.at > position + ROUNDING:
                 continue
             self._left.remove(entry)
             entry[1] = times - 1

@@ -1,4 +1,7 @@
-"""Speech for scripted recognisers: each utterance is a tone of its own, so that it is known by its sound."""
+"""Speech for scripted recognisers: each utterance is a tone of its own, which rises a little from its start to its end.
+
+So it is known by its sound which utterance it is, and how far it has got.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,15 @@ from lk_agents.foundation.errors import ConfigError
 from lk_agents.streams.words import TimedWord
 
 if TYPE_CHECKING:
+    import numpy as np
     from livekit import rtc
 
-__all__ = ["Heard", "pitch_of", "pitches_in", "voice"]
+__all__ = ["Heard", "pitch_of", "pitches_in", "place_of", "voice"]
 
 LOWEST_HZ: Final = 200
 STEP_HZ: Final = 50
+RISE_HZ: Final = 40
+"""How much higher an utterance ends than it begins."""
 LOUD: Final = 1_000
 """What of 32,767 counts as sound."""
 AMPLITUDE: Final = 8_000
@@ -61,7 +67,7 @@ class Heard:
 
 
 def pitch_of(index: int) -> int:
-    """Return the tone in Hz by which an utterance of the script is known."""
+    """Return the tone in Hz with which an utterance of the script begins."""
     return LOWEST_HZ + STEP_HZ * index
 
 
@@ -84,7 +90,8 @@ def voice(
     for index, each in enumerate(script):
         first, last = round(each.start * sample_rate), min(round(each.end * sample_rate), len(samples))
         at = np.arange(max(last - first, 0)) / sample_rate
-        samples[first:last] = (AMPLITUDE * np.sin(2 * np.pi * pitch_of(index) * at)).astype(np.int16)
+        periods = pitch_of(index) * at + RISE_HZ * at**2 / (2 * (each.end - each.start))
+        samples[first:last] = (AMPLITUDE * np.sin(2 * np.pi * periods)).astype(np.int16)
     return [
         rtc.AudioFrame(samples[start : start + per_frame].tobytes(), sample_rate, 1, per_frame)
         for start in range(0, len(samples), per_frame)
@@ -99,16 +106,28 @@ def pitches_in(frame: rtc.AudioFrame) -> list[int]:
     size = round(BLOCK_SECONDS * frame.sample_rate)
     found: list[int] = []
     for start in range(0, len(samples) - size + 1, size):
-        block = samples[start : start + size].astype(np.float64)
+        block = samples[start : start + size]
         if np.abs(block[: size // 8]).max() < LOUD or np.abs(block[-size // 8 :]).max() < LOUD:
             continue  # silence, or the edge of an utterance
-        crossings = np.flatnonzero((block[:-1] < 0) & (block[1:] >= 0))
-        if len(crossings) < 2:
-            continue
-        # Where exactly it crosses zero lies between two samples.
-        exact = crossings - block[crossings] / (block[crossings + 1] - block[crossings])
-        pitch = frame.sample_rate * (len(exact) - 1) / (exact[-1] - exact[0])
-        index = round((pitch - LOWEST_HZ) / STEP_HZ)
-        if index >= 0 and index not in found:
-            found.append(index)
+        place = place_of(block, frame.sample_rate)
+        if place is not None and place[0] not in found:
+            found.append(place[0])
     return found
+
+
+def place_of(block: Sequence[int] | np.ndarray, sample_rate: int) -> tuple[int, float] | None:
+    """Return which utterance a short piece of sound belongs to, and how far that has got there, 0 to 1.
+
+    None for a sound that is none of an utterance's.
+    """
+    import numpy as np
+
+    samples = np.asarray(block, dtype=np.float64)
+    crossings = np.flatnonzero((samples[:-1] < 0) & (samples[1:] >= 0))
+    if len(crossings) < 2:
+        return None
+    # Where exactly it crosses zero lies between two samples.
+    exact = crossings - samples[crossings] / (samples[crossings + 1] - samples[crossings])
+    above = sample_rate * (len(exact) - 1) / (exact[-1] - exact[0]) - LOWEST_HZ
+    index = int((above + (STEP_HZ - RISE_HZ) / 2) // STEP_HZ)
+    return (index, min(max((above - STEP_HZ * index) / RISE_HZ, 0.0), 1.0)) if index >= 0 else None

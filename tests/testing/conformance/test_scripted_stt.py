@@ -1,0 +1,57 @@
+"""The scripted recogniser, which knows only the old hooks, and what wraps recognisers pass the kit."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from lk_agents.stt import STT, FallbackAdapter, StreamAdapter
+from lk_agents.testing.conformance.stt import STTCase, STTConformance
+from lk_agents.testing.providers import ScriptedSTT, ScriptedVAD
+
+
+class TestScriptedSTT(STTConformance):
+    virtual_time = True
+
+    @asynccontextmanager
+    async def provider(self, case: STTCase) -> AsyncIterator[STT[Any]]:
+        stt = ScriptedSTT(case.utterances, breaks=case.breaks())
+        case.watch(requests=lambda: stt.breaks.attempts)
+        yield stt
+        await stt.aclose()
+
+
+class TestFallbackOverOne(STTConformance):
+    virtual_time = True
+
+    @asynccontextmanager
+    async def provider(self, case: STTCase) -> AsyncIterator[STT[Any]]:
+        stt = ScriptedSTT(case.utterances, by_sound=True, breaks=case.breaks())
+        async with FallbackAdapter([stt], max_retry_per_stt=0, attempt_timeout=self.attempt_seconds) as adapter:
+            yield adapter
+
+
+class TestStreamAdapterOverRecordings(STTConformance):
+    virtual_time = True
+    flush_ends_segments = False
+    measures_silence = False
+
+    @asynccontextmanager
+    async def provider(self, case: STTCase) -> AsyncIterator[STT[Any]]:
+        stt = ScriptedSTT(case.utterances, streaming=False, breaks=case.breaks())
+        async with StreamAdapter(stt=stt, vad=ScriptedVAD()) as adapter:
+            yield adapter
+
+
+class TestFallbackOverRecordings(STTConformance):
+    virtual_time = True
+    flush_ends_segments = False
+    measures_silence = False
+
+    @asynccontextmanager
+    async def provider(self, case: STTCase) -> AsyncIterator[STT[Any]]:
+        stt = ScriptedSTT(case.utterances, streaming=False, breaks=case.breaks())
+        patience = self.attempt_seconds
+        async with FallbackAdapter([stt], vad=ScriptedVAD(), max_retry_per_stt=0, attempt_timeout=patience) as adapter:
+            yield adapter

@@ -1,0 +1,64 @@
+"""The checks that go through every fault of a vendor's server see a provider that raises something else, or leaks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from tests.testing.conformance import test_wired
+
+from lk_agents.testing.conformance.frame import Conformance
+from lk_agents.testing.vendor import Fault, FaultKind
+
+pytestmark = pytest.mark.e2e  # sockets and seconds
+
+KITS: list[tuple[type[Any], str]] = [
+    (test_wired.TestSTTOverASocket, "test_a_stream_ends_well_whatever_the_vendor_does"),
+    (test_wired.TestSTTOverASocket, "test_a_recording_ends_well_whatever_the_vendor_does"),
+    (test_wired.TestTTSOverHTTP, "test_a_text_ends_well_whatever_the_vendor_does"),
+    (test_wired.TestTTSInPiecesOverHTTP, "test_a_stream_of_text_ends_well_whatever_the_vendor_does"),
+    (test_wired.TestLLMOverEvents, "test_a_request_ends_well_whatever_the_vendor_does"),
+]
+REFUSED = Fault(kind=FaultKind.STATUS, status=500)
+DEFECTS = ["raises something else", "leaves a task"]
+
+
+def with_defect(kit: type[Any], defect: str) -> Conformance:
+    """Return the kit with a provider whose streams and requests have a defect."""
+
+    class Defective(kit):  # type: ignore[misc]  # a class that is known only now
+        @asynccontextmanager
+        async def provider(self, case: Any) -> AsyncIterator[Any]:
+            async with super().provider(case) as provider:
+                wrapped = getattr(provider, "_wrapped_tts", provider)
+                _spoil(wrapped, defect)
+                yield provider
+
+    return Defective()
+
+
+left: list[asyncio.Task[None]] = []
+
+
+def _spoil(provider: Any, defect: str) -> None:
+    headers = provider.client.headers
+
+    def spoilt() -> dict[str, str]:
+        if defect == "leaves a task":
+            left.append(asyncio.create_task(asyncio.sleep(1000), name="left"))
+            return dict(headers())
+        raise RuntimeError("what a surprise")
+
+    provider.client.headers = spoilt
+
+
+@pytest.mark.parametrize("defect", DEFECTS)
+@pytest.mark.parametrize(("kit", "check"), KITS, ids=[check for _, check in KITS])
+def test_a_check_over_all_faults_sees_its_mutant(kit: type[Any], check: str, defect: str) -> None:
+    getattr(kit(), check)(REFUSED)
+
+    with pytest.raises(AssertionError):
+        getattr(with_defect(kit, defect), check)(REFUSED)
