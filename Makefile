@@ -55,7 +55,7 @@ fix: $(ENV_STAMP) ## let the formatter and the linter repair what they can
 soak: $(ENV_STAMP) $(SERVER_STAMP) ## repetitions that take minutes: many jobs, the demo again and again
 	$(PYTEST) -m soak
 
-bench: $(ENV_STAMP) $(SERVER_STAMP) ## measure side by side with older frameworks; 25 minutes (a try: BENCH="--quick --runs 1")
+bench: $(ENV_STAMP) $(SERVER_STAMP) ## measure side by side with older frameworks; half an hour (a try: BENCH="--quick --runs 1")
 	$(BIN)/python -m benchmarks $(BENCH)
 
 docs: $(ENV_STAMP) $(DOCS_STAMP) ## build the documentation into site/ (a broken link is an error)
