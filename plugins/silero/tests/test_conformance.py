@@ -18,11 +18,11 @@ from lk_agents_silero import VAD
 class TestSilero(VADConformance):
     speech = ((0.8, 2.4), (4.0, 5.6))
     audio_seconds = 7.2
-    spoken: ClassVar[Callable[[int], Any]]
+    voices: ClassVar[dict[str, Callable[[int], Any]]] = {}
 
     @pytest.fixture(autouse=True)
     def _keep_voice(self, voice: Callable[[int], Any]) -> None:
-        type(self).spoken = staticmethod(voice)
+        self.voices["spoken"] = voice
 
     @asynccontextmanager
     async def provider(self) -> AsyncIterator[VAD]:
@@ -31,7 +31,7 @@ class TestSilero(VADConformance):
     def audio(self, sample_rate: int = 16_000) -> list[rtc.AudioFrame]:
         samples = np.zeros(round(self.audio_seconds * sample_rate), np.int16)
         for start, _ in self.speech:
-            said = self.spoken(sample_rate)
+            said = self.voices["spoken"](sample_rate)
             first = round(start * sample_rate)
             samples[first : first + len(said)] = said
         length = sample_rate // 50
