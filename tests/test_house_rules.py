@@ -24,7 +24,7 @@ ENVIRONMENT_HOMES = {"foundation/settings.py"}
 
 ALLOWED: dict[str, str] = {
     "cli/env_file.py: os.environ": "a child process gets the environment whole, with what the env file adds",
-    "testing/conformance/plugin_probe.py: os.environ": "what loading a plugin changes is looked at, in a process of its own",
+    "testing/conformance/plugin_probe.py: os.environ": "it looks at what loading a plugin changes, in its own process",
 }
 """``file: what`` -> why this one place may."""
 
