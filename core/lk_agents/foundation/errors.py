@@ -197,6 +197,15 @@ class APIError(LkAgentsError):
             self.retry_after_seconds = retry_after_seconds
         return self
 
+    def located_like(self, other: APIError) -> Self:
+        """Fill in what ``other``, which this error sums up, knows of place, code and wait; returns the error itself."""
+        return self.located(
+            phase=other.phase,
+            code=other.code,
+            request_id=other.request_id,
+            retry_after_seconds=other.retry_after_seconds,
+        )
+
 
 _RETRYABLE_STATUS = frozenset({-1, 408, 409, 429})
 

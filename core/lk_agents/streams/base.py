@@ -12,7 +12,7 @@ from lk_agents.foundation import clock
 from lk_agents.foundation.errors import APIError, StreamInputError
 from lk_agents.foundation.log import logger
 from lk_agents.foundation.types import APIConnectOptions
-from lk_agents.streams.events import EVENTS_BOUND, EventChannel
+from lk_agents.streams.events import EVENTS_BOUND, EventChannel, weigh_one
 from lk_agents.streams.inputs import FlushSentinel, InputChannel
 from lk_agents.streams.retry import Retries
 from lk_agents.utils.aio.channel import ChanClosed
@@ -40,7 +40,7 @@ class EventStream(ABC, Generic[EventT]):
     :param label: names the provider, in errors, logs and the task's name.
     """
 
-    _weigh: ClassVar[Callable[[Any], float] | None] = None
+    _weigh: ClassVar[Callable[[Any], float]] = weigh_one
     _bound: ClassVar[float] = EVENTS_BOUND
 
     def __init__(self, *, conn_options: APIConnectOptions, label: str) -> None:
@@ -48,11 +48,7 @@ class EventStream(ABC, Generic[EventT]):
         self._label = label
         self._created_at = clock.monotonic()
         weigh = type(self)._weigh  # noqa: SLF001  of the class: a function kept there is no method
-        self._event_ch: EventChannel[EventT] = (
-            EventChannel(self._accept, bound=self._bound)
-            if weigh is None
-            else EventChannel(self._accept, weigh=weigh, bound=self._bound)
-        )
+        self._event_ch: EventChannel[EventT] = EventChannel(self._accept, weigh=weigh, bound=self._bound)
         self._retries = Retries(conn_options, label=label)
         self._attempt_at = self._created_at
         self._closer: asyncio.Task[None] | None = None

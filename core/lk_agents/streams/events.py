@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 from lk_agents.foundation.errors import StreamInputError
 from lk_agents.utils.aio.channel import Chan, ChanClosed
 
-__all__ = ["EVENTS_BOUND", "EventChannel"]
+__all__ = ["EVENTS_BOUND", "EventChannel", "weigh_one"]
 
 EventT = TypeVar("EventT")
 
@@ -18,7 +18,8 @@ HARD_FACTOR: Final = 20
 """How many times the bound a producer that cannot wait may leave behind before its stream fails."""
 
 
-def _one(event: object) -> float:  # noqa: ARG001  every event counts the same
+def weigh_one(event: object) -> float:  # noqa: ARG001  every event counts the same
+    """Return 1, whatever the event."""
     return 1
 
 
@@ -36,7 +37,7 @@ class EventChannel(Chan[EventT]):
         self,
         accept: Callable[[EventT], EventT | None],
         *,
-        weigh: Callable[[EventT], float] = _one,
+        weigh: Callable[[EventT], float] = weigh_one,
         bound: float = EVENTS_BOUND,
     ) -> None:
         super().__init__()

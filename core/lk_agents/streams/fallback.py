@@ -170,10 +170,5 @@ class Members(Generic[MemberT]):
     def _all_failed(self, text: str, failure: Exception | None) -> APIConnectionError:
         error = APIConnectionError(text, retryable=getattr(failure, "retryable", True))
         if isinstance(failure, APIError):
-            error.located(
-                phase=failure.phase,
-                code=failure.code,
-                request_id=failure.request_id,
-                retry_after_seconds=failure.retry_after_seconds,
-            )
+            error.located_like(failure)
         return error

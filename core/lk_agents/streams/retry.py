@@ -84,13 +84,7 @@ async def with_retries(call: Callable[[], Awaitable[T]], options: APIConnectOpti
 
 def _given_up(error: APIError, label: str, attempts: int) -> APIConnectionError:
     final = APIConnectionError(f"{label} failed {attempts} times; the last time: {error}", retryable=error.retryable)
-    final.located(
-        provider=error.provider,
-        phase=error.phase,
-        code=error.code,
-        request_id=error.request_id,
-        retry_after_seconds=error.retry_after_seconds,
-    )
+    final.located(provider=error.provider).located_like(error)
     final.attempts = attempts
     final.body = error.body
     return final

@@ -30,7 +30,7 @@ class SpokenStream(EventStream[SynthesizedAudio]):
     :param conn_options: by default the synthesizer's own.
     """
 
-    _weigh: ClassVar[Callable[[Any], float] | None] = seconds_of
+    _weigh: ClassVar[Callable[[Any], float]] = seconds_of
     _bound = AHEAD_SECONDS
     _watched: ClassVar[bool] = True
     """Whether ``conn_options.timeout`` limits how long something is owed; adapters have limits of their own."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -13,6 +12,7 @@ from lk_agents.foundation.ids import short_id
 from lk_agents.llm import ChatContext, FunctionContext
 from lk_agents.realtime import RealtimeCapabilities, RealtimeModel, RealtimeSession
 from lk_agents.testing.providers.script import ScriptError
+from lk_agents.testing.providers.speech import tone
 from lk_agents.utils.aio.channel import Chan
 from lk_agents.utils.aio.tasks import TaskSet, cancel_and_wait
 
@@ -172,7 +172,7 @@ class ScriptedRealtimeSession(RealtimeSession):
                 content.text_stream.send_nowait(word if index == 0 else f" {word}")
             seconds = len(content.text) * SECONDS_PER_CHARACTER
             for _ in range(math.ceil(seconds / FRAME_SECONDS)):
-                content.audio_stream.send_nowait(_tone())
+                content.audio_stream.send_nowait(tone(round(FRAME_SECONDS * OUTPUT_RATE), OUTPUT_RATE))
                 await asyncio.sleep(0)
         finally:
             content.text_stream.close()
@@ -180,11 +180,3 @@ class ScriptedRealtimeSession(RealtimeSession):
         self._chat_ctx.append(text=content.text, role="assistant")
         self._chat_ctx.messages[-1].id = content.item_id
         self.emit("response_content_done", content)
-
-
-def _tone() -> rtc.AudioFrame:
-    from livekit import rtc
-
-    samples = round(FRAME_SECONDS * OUTPUT_RATE)
-    sound = array("h", (int(6000 * math.sin(2 * math.pi * 300 * at / OUTPUT_RATE)) for at in range(samples)))
-    return rtc.AudioFrame(sound.tobytes(), OUTPUT_RATE, 1, samples)

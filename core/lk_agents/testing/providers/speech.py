@@ -5,8 +5,11 @@ So it is known by its sound which utterance it is, and how far it has got.
 
 from __future__ import annotations
 
+import math
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from lk_agents.foundation.errors import ConfigError
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from livekit import rtc
 
-__all__ = ["Heard", "pitch_of", "pitches_in", "place_of", "voice"]
+__all__ = ["Heard", "pitch_of", "pitches_in", "place_of", "tone", "voice"]
 
 LOWEST_HZ: Final = 200
 STEP_HZ: Final = 50
@@ -26,6 +29,8 @@ LOUD: Final = 1_000
 """What of 32,767 counts as sound."""
 AMPLITUDE: Final = 8_000
 BLOCK_SECONDS: Final = 0.04
+TONE_HZ: Final = 300
+TONE_AMPLITUDE: Final = 6_000
 
 
 @dataclass(frozen=True)
@@ -131,3 +136,20 @@ def place_of(block: Sequence[int] | np.ndarray, sample_rate: int) -> tuple[int, 
     above = sample_rate * (len(exact) - 1) / (exact[-1] - exact[0]) - LOWEST_HZ
     index = int((above + (STEP_HZ - RISE_HZ) / 2) // STEP_HZ)
     return (index, min(max((above - STEP_HZ * index) / RISE_HZ, 0.0), 1.0)) if index >= 0 else None
+
+
+def tone(samples: int, sample_rate: int, num_channels: int = 1) -> rtc.AudioFrame:
+    """Return a frame of the tone in which scripted agents speak.
+
+    :param samples: per channel.
+    """
+    from livekit import rtc
+
+    return rtc.AudioFrame(_tone_sound(samples, sample_rate, num_channels), sample_rate, num_channels, samples)
+
+
+@lru_cache(maxsize=64)
+def _tone_sound(samples: int, sample_rate: int, num_channels: int) -> bytes:
+    step = 2 * math.pi * TONE_HZ / sample_rate
+    each = (int(TONE_AMPLITUDE * math.sin(step * at)) for at in range(samples) for _ in range(num_channels))
+    return array("h", each).tobytes()

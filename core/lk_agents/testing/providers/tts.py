@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import math
-from array import array
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from lk_agents.foundation.ids import short_id
 from lk_agents.streams.words import TimedWord
 from lk_agents.testing.providers.script import Break, BreakKind, Breaks, BreaksOfAttempt, ScriptError
+from lk_agents.testing.providers.speech import tone
 from lk_agents.tts import TTS, ChunkedStream, SynthesizedAudioEmitter, SynthesizeStream, TTSCapabilities
 
 if TYPE_CHECKING:
@@ -22,8 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ScriptedTTS"]
 
-TONE_HZ: Final = 300
-AMPLITUDE: Final = 6_000
 FRAME_SECONDS: Final = 0.02
 
 
@@ -117,7 +113,7 @@ class ScriptedTTS(TTS[Any]):
             if struck is not None and struck.kind is BreakKind.END:
                 return False
             if struck is not None:
-                emitter.push(_tone(0, self.sample_rate, self.num_channels))
+                emitter.push(tone(0, self.sample_rate, self.num_channels))
             end = given + frame.samples_per_channel / self.sample_rate
             begun = [word for word in words if given <= word.start_time < end]
             emitter.push(frame, delta_text=" ".join(word.text for word in begun), words=begun or None)
@@ -132,7 +128,7 @@ class ScriptedTTS(TTS[Any]):
         left = round(seconds * self.sample_rate)
         whole = round(FRAME_SECONDS * self.sample_rate)
         while left > 0:
-            yield _tone(min(left, whole), self.sample_rate, self.num_channels)
+            yield tone(min(left, whole), self.sample_rate, self.num_channels)
             left -= whole
 
 
@@ -164,16 +160,3 @@ class _ScriptedSpeech(SynthesizeStream):
                 emitter.push(None)
                 return
             text = ""
-
-
-def _tone(samples: int, sample_rate: int, num_channels: int) -> rtc.AudioFrame:
-    from livekit import rtc
-
-    return rtc.AudioFrame(_sound(samples, sample_rate, num_channels), sample_rate, num_channels, samples)
-
-
-@lru_cache(maxsize=64)
-def _sound(samples: int, sample_rate: int, num_channels: int) -> bytes:
-    step = 2 * math.pi * TONE_HZ / sample_rate
-    each = (int(AMPLITUDE * math.sin(step * at)) for at in range(samples) for _ in range(num_channels))
-    return array("h", each).tobytes()
