@@ -186,7 +186,7 @@ class _FallbackStream(LLMStream):
     async def _answer_of(self, member: LLM[Any]) -> None:
         self._asked = stream = self._ask(member, self._chat_ctx)
         try:
-            await self._pass_on(member, stream)
+            await self._pass_on(stream)
         except Exception as error:
             if self._first_output_at is not None:
                 raise NoFallbackError from error
@@ -195,12 +195,11 @@ class _FallbackStream(LLMStream):
             # Not waited for: a member that does not end in time must not delay the next one.
             self._closing.create_task(stream.aclose(), name=f"lk-close {member.label}")
 
-    async def _pass_on(self, member: LLM[Any], stream: LLMStream) -> None:
+    async def _pass_on(self, stream: LLMStream) -> None:
         answer = _Answer(stream, self._attempt_seconds)
         while (chunk := await answer.next()) is not None:
             self._answering = stream
             await self._event_ch.send(chunk)
-        self._members.recovered(member)  # it was asked though it had failed before, since all had
         self._function_calls_info += stream.function_calls  # also what it did not send as a chunk
 
     async def _probe(self, member: LLM[Any]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeAlias, TypeVar
 from lk_agents.foundation.errors import StreamInputError
 from lk_agents.streams.axis import TOUCHING_SECONDS, TimeAxis
 from lk_agents.utils.aio.channel import Chan
+from lk_agents.utils.audio import part_of_frame
 
 if TYPE_CHECKING:
     from livekit import rtc
@@ -262,12 +263,10 @@ class AudioInput(InputChannel["rtc.AudioFrame | FlushSentinel"]):
         assert not isinstance(frame, FlushSentinel)  # it has no length, so nothing lies across it
         position, seconds = self._taken_spans[0]
         samples = round((at_seconds - position) * frame.sample_rate)
-        rest = frame.samples_per_channel - samples
-        if rest <= 0:
+        if samples >= frame.samples_per_channel:
             self._forget_oldest()
             return
-        data = memoryview(frame.data).cast("B")[samples * frame.num_channels * 2 :]
-        self._taken[0] = type(frame)(bytes(data), frame.sample_rate, frame.num_channels, rest)
+        self._taken[0] = part_of_frame(frame, samples, frame.samples_per_channel)
         cut = samples / frame.sample_rate
         self._taken_spans[0] = (position + cut, seconds - cut)
         self._taken_seconds -= cut

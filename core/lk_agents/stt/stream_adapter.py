@@ -16,7 +16,7 @@ from lk_agents.stt.events import SpeechData, SpeechEvent, SpeechEventType, STTCa
 from lk_agents.stt.recognizer import STT
 from lk_agents.stt.stream import RecognizeStream
 from lk_agents.utils.aio.tasks import cancel_and_wait
-from lk_agents.utils.audio import calculate_audio_duration, combine_frames
+from lk_agents.utils.audio import calculate_audio_duration, combine_frames, part_of_frame
 from lk_agents.vad.events import VADEvent, VADEventType
 
 if TYPE_CHECKING:
@@ -262,15 +262,8 @@ class _OpenSpeech:
         for position, frame in self._rest:
             judged = max(round((self.judged_until - position) * frame.sample_rate), 0)
             if judged < frame.samples_per_channel:
-                frames.append(_part(frame, judged, frame.samples_per_channel))
+                frames.append(part_of_frame(frame, judged, frame.samples_per_channel))
         return frames
-
-
-def _part(frame: rtc.AudioFrame, first: int, end: int) -> rtc.AudioFrame:
-    """Return the samples of a frame from ``first`` to before ``end``."""
-    size = frame.num_channels * 2
-    data = memoryview(frame.data).cast("B")[first * size : end * size]
-    return type(frame)(bytes(data), frame.sample_rate, frame.num_channels, end - first)
 
 
 def _placed(data: SpeechData, *, begin: float, end: float) -> SpeechData:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from lk_agents.utils.audio import part_of_frame
+
 if TYPE_CHECKING:
     from livekit import rtc
 
@@ -76,10 +78,4 @@ def split_frame(frame: rtc.AudioFrame, tail_seconds: float) -> tuple[rtc.AudioFr
     head_samples = frame.samples_per_channel - tail_samples
     if head_samples <= 0:
         return None, frame
-    data = frame.data.cast("B")[: frame.samples_per_channel * frame.num_channels * 2]
-    cut = head_samples * frame.num_channels * 2
-    make = type(frame)
-    return (
-        make(bytearray(data[:cut]), frame.sample_rate, frame.num_channels, head_samples),
-        make(bytearray(data[cut:]), frame.sample_rate, frame.num_channels, tail_samples),
-    )
+    return part_of_frame(frame, 0, head_samples), part_of_frame(frame, head_samples, frame.samples_per_channel)

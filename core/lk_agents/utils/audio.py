@@ -27,6 +27,7 @@ __all__ = [
     "combine_frames",
     "merge_frames",
     "mix_to_mono",
+    "part_of_frame",
     "silence_frame",
 ]
 
@@ -67,6 +68,13 @@ def combine_frames(buffer: AudioBuffer) -> rtc.AudioFrame:
         first.num_channels,
         sum(frame.samples_per_channel for frame in buffer),
     )
+
+
+def part_of_frame(frame: rtc.AudioFrame, first: int, end: int) -> rtc.AudioFrame:
+    """Return the samples of a frame from ``first`` to before ``end``, counted per channel, as a frame of its own."""
+    size = frame.num_channels * BYTES_PER_SAMPLE
+    data = frame.data.cast("B")[first * size : end * size]
+    return type(frame)(bytearray(data), frame.sample_rate, frame.num_channels, end - first)
 
 
 merge_frames: Final = combine_frames
