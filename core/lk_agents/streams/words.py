@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from typing import Final
 
-__all__ = ["TimedWord"]
+__all__ = ["TimedWord", "plain_words"]
+
+_WORD: Final = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 
 
 @dataclass(frozen=True)
@@ -27,3 +31,8 @@ class TimedWord:
     def shifted(self, seconds: float) -> TimedWord:
         """Return the word that much later."""
         return TimedWord(self.text, self.start_time + seconds, self.end_time + seconds, self.confidence, self.speaker)
+
+
+def plain_words(text: str) -> tuple[str, ...]:
+    """Return the words of a text without what only writing knows: capitals and punctuation."""
+    return tuple(match[0].replace("\u2019", "'") for match in _WORD.finditer(text.casefold()))

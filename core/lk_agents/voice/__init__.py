@@ -1,0 +1,1 @@
+"""Turn-taking, listening and speaking: the engine under both agents."""
