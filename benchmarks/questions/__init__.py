@@ -13,6 +13,7 @@ from benchmarks.questions import (
     conversation,
     faults,
     fork,
+    four_conversations,
     hearing,
     idle_cpu,
     imports,
@@ -20,7 +21,9 @@ from benchmarks.questions import (
     latency,
     sentences,
     silero,
+    six_conversations,
     start,
+    turns,
     warm_memory,
 )
 
@@ -42,5 +45,8 @@ QUESTIONS: Final[tuple[Question, ...]] = (
     contexts.QUESTION,
     imports.QUESTION,
     conversation.QUESTION,
+    turns.QUESTION,
+    four_conversations.QUESTION,
+    six_conversations.QUESTION,
     faults.QUESTION,
 )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         llm,
         media,
         metrics,
+        pipeline,
         realtime,
         stt,
         tokenize,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
         turns,
         utils,
         vad,
+        voice_assistant,
     )
     from lk_agents.foundation.errors import (
         APIConnectionError,
@@ -82,6 +84,7 @@ __all__ = [
     "llm",
     "media",
     "metrics",
+    "pipeline",
     "realtime",
     "stt",
     "tokenize",
@@ -90,6 +93,7 @@ __all__ = [
     "turns",
     "utils",
     "vad",
+    "voice_assistant",
 ]
 
 _SUBMODULES = (
@@ -99,6 +103,7 @@ _SUBMODULES = (
     "llm",
     "media",
     "metrics",
+    "pipeline",
     "realtime",
     "stt",
     "tokenize",
@@ -107,6 +112,7 @@ _SUBMODULES = (
     "turns",
     "utils",
     "vad",
+    "voice_assistant",
 )
 
 _NAMES = {

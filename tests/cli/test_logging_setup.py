@@ -184,3 +184,51 @@ def test_a_level_that_the_loading_file_sets_stays() -> None:
         with temporary_logging("DEBUG", "json", Redactor()):
             logger.setLevel(logging.ERROR)
         assert logger.level == logging.ERROR
+
+
+def finished_turn() -> logging.LogRecord:
+    """Return the line of a turn as the framework logs it, with what a job adds."""
+    from lk_agents.voice.records import Outcome, TurnRecord
+    from lk_agents.voice.waterfall import log_turn
+
+    kept: list[logging.LogRecord] = []
+
+    class Keeping(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            kept.append(record)
+
+    handler, level = Keeping(), logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        log_turn(
+            TurnRecord(turn=2, speech="SP_1", timestamp=1.0, outcome=Outcome.SPOKEN, decision=0.5, first_played=0.75)
+        )
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+    (record,) = kept
+    record.job_id = "AJ_1"
+    return record
+
+
+def test_on_a_terminal_a_finished_turn_is_a_table() -> None:
+    line, title, _, *rows = TextFormatter(tables=True).format(finished_turn()).splitlines()
+
+    assert line.endswith("- INFO lk_agents - turn finished")
+    assert title.split() == ["turn", "2:", "spoken"]
+    assert [row.split()[-4:] for row in rows] == [["500", "ms", "500", "ms"], ["750", "ms", "250", "ms"]]
+
+
+def test_elsewhere_a_finished_turn_is_a_line_with_fields() -> None:
+    for formatter in (TextFormatter(), JsonFormatter()):
+        (line,) = formatter.format(finished_turn()).splitlines()
+        assert '"decision": 0.5' in line
+        assert '"job_id": "AJ_1"' in line
+
+
+def test_a_line_of_the_same_words_that_is_no_turn_stays_a_line() -> None:
+    record = logging.makeLogRecord({"msg": "turn finished", "levelname": "INFO", "name": "mine", "player": "black"})
+
+    (line,) = TextFormatter(tables=True).format(record).splitlines()
+    assert line.endswith('- turn finished {"player": "black"}')

@@ -41,10 +41,13 @@ from lk_agents.hooks.provider_records import (
 from lk_agents.hooks.registry import PluginRegistry
 from lk_agents.inference_runner import all_runners
 from lk_agents.plugin import Plugin
+from lk_agents.voice.records import Outcome, SessionInfo, TurnRecord
 
 WORKER = SimpleNamespace(id="AW_1")
 LOST = JobLost(job_id="AJ_1", room_name="lobby", metadata="{}", cause="process_lost", exit_code=-9, stacks="…")
 FINISHED = JobFinished(job_id="AJ_1", room_name="lobby", success=True, cause="shutdown")
+SESSION = SessionInfo(id="AS_1", room_name="lobby", llm="acme.LLM")
+TURN = TurnRecord(turn=1, speech="SP_1", timestamp=1.0, outcome=Outcome.SPOKEN, first_played=0.7)
 INFO = WorkerInfo(worker_id="AW_1", url="ws://localhost")
 
 
@@ -112,6 +115,14 @@ class RecordingPlugin:
     @lk_agents.hookimpl
     async def lk_agents_job_lost(self, record: JobLost) -> None:
         self.seen.append(("job lost", record))
+
+    @lk_agents.hookimpl
+    async def lk_agents_session_started(self, session: SessionInfo) -> None:
+        self.seen.append(("session started", session))
+
+    @lk_agents.hookimpl
+    def lk_agents_turn_finished(self, record: TurnRecord) -> None:
+        self.seen.append(("turn finished", record))
 
     @lk_agents.hookimpl
     async def lk_agents_metrics(self, record: Any) -> None:
@@ -300,6 +311,19 @@ async def test_hook_metrics_is_told_what_was_measured(registry: PluginRegistry, 
     assert ("metrics", "M") in plugin.seen
 
 
+async def test_hook_session_started_is_told_who_takes_part(registry: PluginRegistry, plugin: RecordingPlugin) -> None:
+    tell(registry, "lk_agents_session_started", session=SESSION)
+    await notify(registry, "lk_agents_job_finished", ctx="C", result=FINISHED)
+
+    assert ("session started", SESSION) in plugin.seen
+
+
+async def test_hook_turn_finished_is_told_what_became_of_it(registry: PluginRegistry, plugin: RecordingPlugin) -> None:
+    tell(registry, "lk_agents_turn_finished", record=TURN)
+
+    assert plugin.seen == [("turn finished", TURN)]
+
+
 def _built(registry: PluginRegistry, kind: type[Provider]) -> Any:
     return create_by_name(kind, "acme/fast", registry=registry, options={})
 
@@ -365,6 +389,6 @@ def test_hooks_that_may_await_are_these() -> None:
     registry = PluginRegistry(Settings())
     events = {f"lk_agents_worker_{event}" for event in ("starting", "registered", "draining", "stopped")}
     events |= {f"lk_agents_job_{event}" for event in ("starting", "finished", "lost")}
-    events.add("lk_agents_metrics")
+    events |= {"lk_agents_session_started", "lk_agents_turn_finished", "lk_agents_metrics"}
 
     assert {hook for hook in registry.hooks if registry.rules(hook).may_await} == {"lk_agents_filter_request", *events}

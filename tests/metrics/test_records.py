@@ -77,6 +77,14 @@ def test_every_record_belongs_to_what_is_handed_out(name: str) -> None:
     assert getattr(metrics, name) in get_args(AgentMetrics)
 
 
+@pytest.mark.parametrize("name", ["PipelineTurnMetrics", "DeadAirMetrics"])
+def test_new_records_are_given_by_keyword_and_handed_out_as_well(name: str) -> None:
+    record = getattr(metrics, name)
+
+    assert record in get_args(AgentMetrics)
+    assert all(each.kind is each.KEYWORD_ONLY for each in inspect.signature(record).parameters.values())
+
+
 def test_records_of_a_pipeline_are_records_of_their_engines() -> None:
     for kind in ("STT", "TTS", "LLM", "VAD"):
         assert issubclass(getattr(metrics, f"Pipeline{kind}Metrics"), getattr(metrics, f"{kind}Metrics"))

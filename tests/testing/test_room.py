@@ -9,8 +9,9 @@ import pytest
 from livekit import rtc
 from livekit.rtc.participant import PublishTranscriptionError
 
+from lk_agents.job.local_room import DATA_LOSSY, DATA_RELIABLE
 from lk_agents.testing import VirtualClock
-from lk_agents.testing.room import DATA_LOSSY, DATA_RELIABLE, FakeLocalParticipant, FakePublication, FakeRoom, SentData
+from lk_agents.testing.room import FakeLocalParticipant, FakePublication, FakeRoom, SentData
 
 TRANSCRIPT = rtc.Transcription("agent", "TR_1", [rtc.TranscriptionSegment("SG_1", "hello", 0, 0, "", True)])
 

@@ -21,6 +21,7 @@ from lk_agents.cli.redaction import Redactor
 from lk_agents.foundation.log import logger
 
 __all__ = [
+    "TURN_FINISHED",
     "JsonFormatter",
     "LogFormat",
     "TextFormatter",
@@ -45,6 +46,9 @@ _NOISY: Final = (
 )
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+
+TURN_FINISHED: Final = "turn finished"
+"""What ``lk_agents.voice`` logs of each turn, with the stages as extra fields."""
 
 _DEEPEST: Final = 8
 """How deep a value is shown that JSON cannot hold as it is."""
@@ -122,16 +126,22 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """``time - LEVEL name - message {extras}``, with colours on demand; tracebacks follow."""
+    """``time - LEVEL name - message {extras}``, with colours on demand; tracebacks follow.
 
-    def __init__(self, redact: Callable[[str], str] = str, *, colours: bool = False) -> None:
+    :param tables: show the extras of a finished turn as a table below the line.
+    """
+
+    def __init__(self, redact: Callable[[str], str] = str, *, colours: bool = False, tables: bool = False) -> None:
         super().__init__()
         self._redact = redact
         self._colours = colours
+        self._tables = tables
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  the base class's name
         """Return the first line."""
         level, extras = f"{record.levelname:<4}", _extras(record)
+        if self._tables and record.msg == TURN_FINISHED and (table := self._table(extras)) is not None:
+            return f"{record.asctime} - {level} {record.name} - {record.message}\n{table}"
         rest = _dumps(extras) if extras else ""
         if self._colours:
             level = f"{_COLOURS.get(record.levelname, '')}{level}{_RESET}"
@@ -139,6 +149,11 @@ class TextFormatter(logging.Formatter):
         head = f"{record.asctime} - {level} {record.name} - {record.message}"
         end = _RESET if self._colours else ""
         return f"{head} {rest}{end}" if rest else f"{head}{end}"
+
+    def _table(self, extras: Mapping[str, Any]) -> str | None:
+        from lk_agents.cli.turn_table import logged_turn
+
+        return logged_turn(extras, colours=self._colours)
 
     def usesTime(self) -> bool:  # noqa: N802  the base class's name
         """Say that lines carry the time."""
@@ -165,7 +180,7 @@ def _handler(log_format: LogFormat | None, redactor: Redactor, no_color: bool) -
     if chosen == "json":
         handler.setFormatter(JsonFormatter(redactor))
     else:
-        handler.setFormatter(TextFormatter(redactor, colours=terminal and not no_color))
+        handler.setFormatter(TextFormatter(redactor, colours=terminal and not no_color, tables=terminal))
     return handler
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from lk_agents.cli import connect, dev, doctor, download, plugins, start
+from lk_agents.cli import connect, console, dev, doctor, download, plot, plugins, start
 from lk_agents.cli.app_loading import Target, chosen_options, load_target, loaded_under_another_name, take_over
 from lk_agents.cli.command import CommandSpec, Invocation
 from lk_agents.cli.logging_setup import temporary_logging
@@ -34,12 +34,22 @@ if TYPE_CHECKING:
 
 __all__ = ["build_group", "main", "run_for"]
 
-SPECS: Sequence[CommandSpec] = (start.SPEC, dev.SPEC, connect.SPEC, download.SPEC, plugins.SPEC, doctor.SPEC)
+SPECS: Sequence[CommandSpec] = (
+    start.SPEC,
+    dev.SPEC,
+    connect.SPEC,
+    console.SPEC,
+    download.SPEC,
+    plugins.SPEC,
+    doctor.SPEC,
+    plot.SPEC,
+)
 
 _HELP = """Run programs that join LiveKit rooms.
 
 \b
 Examples:
+  lk-agents console my_agent.py        talk to it here, without a server
   lk-agents dev my_agent.py            develop: starts anew when a file changes
   lk-agents start my_agent.py          serve
   lk-agents doctor my_agent.py         find out what is missing

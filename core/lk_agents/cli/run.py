@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from lk_agents.worker.options import WorkerOptions
     from lk_agents.worker.worker import Worker
 
-__all__ = ["Launch", "run_worker", "with_connection"]
+__all__ = ["Launch", "flush_output", "run_worker", "with_connection"]
 
 SLOW_CALLBACK_SECONDS: Final = 2.0
 
@@ -89,14 +89,14 @@ def run_worker(call: Invocation, launch: Launch) -> int:
     level_plugin_loggers(call.params["log_level"])
     session = _Session(call, launch, options, registry, _validated_zygote(options, registry, launch, settings))
     ended = session.run()
-    _flush_output()
+    flush_output()
     if ended.forced:
         logging.shutdown()
         end_now()
     return ended.code
 
 
-def _flush_output() -> None:
+def flush_output() -> None:
     """Write what was printed. That nobody reads it any more is no failure, of which Python would make exit code 120."""
     for stream in (sys.stdout, sys.stderr):
         try:

@@ -21,6 +21,7 @@
     │   └── RoomDisconnectedError          the room went away while somebody waited for it
     ├── StreamInputError (also RuntimeError)  a stream was given more than it can hold, or after its end
     ├── PlayoutError (also RuntimeError)   a sink stopped playing
+    ├── DeadAirError (also RuntimeError)   a speech was given up, since nothing was heard
     ├── InferenceError                     the inference process could not answer
     │   └── InferenceOverloadedError       its queue is full: treat the answer as unknown
     └── APIError                           a provider failed; see APIError for its own tree
@@ -41,6 +42,7 @@ __all__ = [
     "AlreadyAnsweredError",
     "AssignmentTimeoutError",
     "ConfigError",
+    "DeadAirError",
     "HookError",
     "InferenceError",
     "InferenceOverloadedError",
@@ -144,6 +146,10 @@ class StreamInputError(LkAgentsError, RuntimeError):
 
 class PlayoutError(LkAgentsError, RuntimeError):
     """A speech cannot be heard to its end, because what should play it does not."""
+
+
+class DeadAirError(LkAgentsError, RuntimeError):
+    """A speech was given up, because nothing of it came to be heard in time."""
 
 
 class APIError(LkAgentsError):

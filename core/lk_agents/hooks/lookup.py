@@ -28,7 +28,7 @@ __all__ = ["Offer", "create_by_name", "offers"]
 class Offer:
     """A provider, and who offers it.
 
-    :param plugin: the plugin's name.
+    :param plugin: the plugin's name; empty for the framework's own.
     :param label: its name with distribution and version, for messages.
     """
 
@@ -40,6 +40,11 @@ class Offer:
     def title(self) -> str:
         """What is offered, for messages."""
         return f"the {self.provider.noun} {self.provider.name!r}"
+
+    @property
+    def origin(self) -> str:
+        """Who offers it, for messages."""
+        return f"the plugin {self.label}" if self.plugin else self.label
 
 
 @dataclass(frozen=True)
@@ -58,7 +63,12 @@ _answers: Final[WeakKeyDictionary[PluginRegistry, dict[Implementation, Sequence[
 
 
 def create_by_name(
-    kind: type[Provider], spec: str, *, registry: PluginRegistry | None = None, options: Mapping[str, Any]
+    kind: type[Provider],
+    spec: str,
+    *,
+    registry: PluginRegistry | None = None,
+    options: Mapping[str, Any],
+    own: Sequence[Provider] = (),
 ) -> Any:
     """Build the provider that ``spec`` names.
 
@@ -69,13 +79,14 @@ def create_by_name(
     :param spec: ``"provider"`` or ``"provider/model"``; everything behind the first slash is the model.
     :param registry: where to look; by default the current one.
     :param options: handed to the provider's ``build`` as keywords.
+    :param own: what the framework itself has of this kind; a plugin cannot offer anything of the same name.
     :returns: what ``build`` returns.
     :raises PluginError: no plugin offers it, or two do, or the one that does cannot be imported.
     :raises ConfigError: an option is unknown, given twice or lacking, or an environment variable lacks.
     """
     registry = current_registry() if registry is None else registry
     name, model = _split(kind, spec)
-    offer = _the_one(kind, name, registry)
+    offer = _the_one(kind, name, registry, own)
     given = dict(options)
     if model:
         if "model" in given:
@@ -146,18 +157,19 @@ def _split(kind: type[Provider], spec: str) -> tuple[str, str]:
     return name, model
 
 
-def _the_one(kind: type[Provider], name: str, registry: PluginRegistry) -> Offer:
-    everything = offers(kind, registry)
+def _the_one(kind: type[Provider], name: str, registry: PluginRegistry, own: Sequence[Provider]) -> Offer:
+    everything = [*(Offer("", "lk-agents itself", each) for each in own), *offers(kind, registry)]
     found = [offer for offer in everything if offer.provider.name == name]
     if not found:
         names = sorted({offer.provider.name for offer in everything})
         listed = ", ".join(map(repr, names)) or "none"
+        there = "there are" if own else "installed plugins offer"
         raise PluginError(
-            f"there is no {kind.noun} {name!r}; installed plugins offer: {listed}{closest(name.lower(), names)}"
+            f"there is no {kind.noun} {name!r}; {there}: {listed}{closest(name.lower(), names)}"
             f"{_left_out(kind, name, registry)}"
         )
     if len(found) > 1:
-        who = " and by ".join(f"the plugin {offer.label}" for offer in found)
+        who = " and by ".join(offer.origin for offer in found)
         raise PluginError(
             f"{found[0].title} is offered {'twice' if len(found) == 2 else f'{len(found)} times'}, by {who}; "
             f"disable all but one with LK_AGENTS_DISABLED_PLUGINS"

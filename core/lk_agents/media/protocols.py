@@ -126,6 +126,8 @@ class TextIO(Protocol):
         """Show a piece of transcript. Pieces are shown in the order of the calls.
 
         A surrounding that is not connected drops it silently. Cancelled, it may have been shown or not.
+
+        :raises Exception: it was not taken; the next piece may be.
         """
 
     def __aiter__(self) -> TextIO: ...

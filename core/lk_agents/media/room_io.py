@@ -27,6 +27,7 @@ class RoomAudioIn:
     :param sample_rate: in Hz; the media library resamples.
     :param frame_ms: the length of each frame; by default the library's own.
     :param noise_cancellation: for the media library, as its ``AudioStream`` takes it.
+    :param auto_close_noise_cancellation: close that with the input, where it is a frame processor.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class RoomAudioIn:
         num_channels: int = 1,
         frame_ms: int | None = None,
         noise_cancellation: Any = None,
+        auto_close_noise_cancellation: bool = True,
     ) -> None:
         from livekit import rtc
 
@@ -51,6 +53,7 @@ class RoomAudioIn:
             num_channels=num_channels,
             frame_size_ms=frame_ms,
             noise_cancellation=noise_cancellation,
+            auto_close_noise_cancellation=auto_close_noise_cancellation,
         )
 
     @property

@@ -61,7 +61,10 @@ class SessionIO(Protocol):
 
     @property
     def user(self) -> str | None:
-        """The identity of the participant who is listened to; None as long as there is none."""
+        """The identity of the participant who is listened to; None as long as there is none.
+
+        It stays when they leave: they may come back.
+        """
 
     @property
     def user_track(self) -> str:
@@ -82,6 +85,8 @@ class SessionIO(Protocol):
 
     async def wait_for_end(self) -> str:
         """Return, with the reason in words, when the surroundings are over: the user has left, the room is closed.
+
+        When this is closed, they are over as well. The first reason counts.
 
         Any number of tasks may wait. Cancelled, it stops waiting.
         """

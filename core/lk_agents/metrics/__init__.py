@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from lk_agents.metrics.log_line import log_metrics
     from lk_agents.metrics.records import (
         AgentMetrics,
+        DeadAirMetrics,
         Error,
         LLMMetrics,
         MultimodalLLMError,
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
         PipelineLLMMetrics,
         PipelineSTTMetrics,
         PipelineTTSMetrics,
+        PipelineTurnMetrics,
         PipelineVADMetrics,
         STTMetrics,
         TTSMetrics,
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AgentMetrics",
+    "DeadAirMetrics",
     "Error",
     "LLMMetrics",
     "MultimodalLLMError",
@@ -33,6 +36,7 @@ __all__ = [
     "PipelineLLMMetrics",
     "PipelineSTTMetrics",
     "PipelineTTSMetrics",
+    "PipelineTurnMetrics",
     "PipelineVADMetrics",
     "STTMetrics",
     "TTSMetrics",
@@ -46,6 +50,7 @@ _NAMES = {
     "log_line": ("log_metrics",),
     "records": (
         "AgentMetrics",
+        "DeadAirMetrics",
         "Error",
         "LLMMetrics",
         "MultimodalLLMError",
@@ -54,6 +59,7 @@ _NAMES = {
         "PipelineLLMMetrics",
         "PipelineSTTMetrics",
         "PipelineTTSMetrics",
+        "PipelineTurnMetrics",
         "PipelineVADMetrics",
         "STTMetrics",
         "TTSMetrics",

@@ -16,6 +16,7 @@ from lk_agents.foundation.errors import APIError, APIStatusError
 
 __all__ = [
     "AgentMetrics",
+    "DeadAirMetrics",
     "Error",
     "LLMMetrics",
     "MultimodalLLMError",
@@ -24,6 +25,7 @@ __all__ = [
     "PipelineLLMMetrics",
     "PipelineSTTMetrics",
     "PipelineTTSMetrics",
+    "PipelineTurnMetrics",
     "PipelineVADMetrics",
     "STTMetrics",
     "TTSMetrics",
@@ -227,6 +229,62 @@ class PipelineEOUMetrics:
     transcription_delay: float
 
 
+@dataclass(kw_only=True)
+class PipelineTurnMetrics:
+    """One turn in a voice pipeline, from the user's last sample of speech to the first frame of the answer.
+
+    The stages are seconds since the user's last sample of speech, or since the decision where the user did not speak;
+    None where a stage was not reached.
+
+    :param sequence_id: the agent's turn.
+    :param turn: counts the user's turns.
+    :param outcome: how it ended: ``"spoken"``, ``"interrupted"``, ``"silent"``, ``"dropped"`` or ``"failed"``.
+    :param decision: when the user's turn was found to be over.
+    :param final_text: when the last final transcript had come.
+    :param llm_requested: when the language model was asked.
+    :param first_token: when its first text came.
+    :param first_sentence: when the first text that can be spoken was handed to the synthesis.
+    :param first_audio: when the first audio came.
+    :param first_played: when the first frame was heard.
+    :param tool_seconds: how long functions ran.
+    :param heard_seconds: how much of the answer was heard.
+    """
+
+    sequence_id: str
+    timestamp: float
+    turn: int
+    outcome: str
+    decision: float | None = None
+    final_text: float | None = None
+    llm_requested: float | None = None
+    first_token: float | None = None
+    first_sentence: float | None = None
+    first_audio: float | None = None
+    first_played: float | None = None
+    tool_seconds: float = 0.0
+    heard_seconds: float = 0.0
+
+
+@dataclass(kw_only=True)
+class DeadAirMetrics:
+    """Nothing was heard for too long: one record for each alarm.
+
+    :param sequence_id: the agent's turn; empty where the user's turn was not decided.
+    :param turn: counts the user's turns.
+    :param stage: what was waited for: ``"stt_final"``, ``"endpointing"``, ``"llm_first_token"``, ``"tts_first_byte"``,
+        ``"playout"`` or ``"tool"``.
+    :param seconds: how long nothing was heard.
+    :param count: counts the alarms about the same silence, from 1.
+    """
+
+    sequence_id: str
+    timestamp: float
+    turn: int
+    stage: str
+    seconds: float
+    count: int
+
+
 @dataclass
 class _StatusDetails:
     """What a speech-to-speech service says of a response that failed.
@@ -296,6 +354,8 @@ AgentMetrics: TypeAlias = (
     | PipelineLLMMetrics
     | PipelineTTSMetrics
     | PipelineVADMetrics
+    | PipelineTurnMetrics
+    | DeadAirMetrics
     | MultimodalLLMMetrics
 )
 """Every record that ``metrics_collected`` and the hook ``lk_agents_metrics`` hand out."""

@@ -12,10 +12,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lk_agents.testing.clock import VirtualClock, VirtualLoop, VirtualTimeError
     from lk_agents.testing.leaks import LeakError, no_leaks
+    from lk_agents.testing.session_io import MemorySessionIO
 
-__all__ = ["LeakError", "VirtualClock", "VirtualLoop", "VirtualTimeError", "no_leaks"]
+__all__ = ["LeakError", "MemorySessionIO", "VirtualClock", "VirtualLoop", "VirtualTimeError", "no_leaks"]
 
-_NAMES = {"clock": ("VirtualClock", "VirtualLoop", "VirtualTimeError"), "leaks": ("LeakError", "no_leaks")}
+_NAMES = {
+    "clock": ("VirtualClock", "VirtualLoop", "VirtualTimeError"),
+    "leaks": ("LeakError", "no_leaks"),
+    "session_io": ("MemorySessionIO",),
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 from lk_agents.foundation import clock
 from lk_agents.foundation.errors import ConfigError, StreamInputError
+from lk_agents.media.clock_audio import ClockAudioOut
 
 if TYPE_CHECKING:
     from livekit import rtc
 
 __all__ = ["MemoryAudioIn", "MemoryAudioOut"]
 
-BYTES_PER_SAMPLE = 2
-_ROUNDING = 1e-6  # what adding up seconds may cost, in samples or in seconds
+_ROUNDING = 1e-6  # what adding up seconds may cost
 
 
-class MemoryAudioOut:
+class MemoryAudioOut(ClockAudioOut):
     """A sink that plays into memory; an :class:`~lk_agents.media.AudioOut`.
 
     It plays at its own speed, which may drift from the clock's, and takes frames like the media library does: a call
@@ -40,95 +40,30 @@ class MemoryAudioOut:
         capture_seconds: float = 0.0,
         drift_ppm: float = 0.0,
     ) -> None:
-        self._rate = sample_rate
-        self._channels = num_channels
-        self._queue_samples = queue_seconds * sample_rate
+        self._heard = bytearray()
+        super().__init__(sample_rate, num_channels, queue_seconds=queue_seconds, on_played=self._keep)
+        self._speed *= 1 + drift_ppm / 1e6
         self._capture_seconds = capture_seconds
-        self._speed = sample_rate * (1 + drift_ppm / 1e6)  # samples per second of the clock
-        self._audio = bytearray()  # what was played, and behind it what waits
-        self._captured = 0
-        self._since = (0.0, 0)  # when it began to play without a gap, and at which sample
-        self._clears = 0
-        self._cleared = asyncio.Event()
-
-    @property
-    def sample_rate(self) -> int:
-        """Hz that frames must have."""
-        return self._rate
-
-    @property
-    def num_channels(self) -> int:
-        """Channels that frames must have."""
-        return self._channels
-
-    @property
-    def queued_seconds(self) -> float:
-        """How much waits to be played."""
-        return self._queued() / self._rate
 
     @property
     def played_audio(self) -> bytes:
         """All that was played, as 16-bit samples."""
-        return bytes(self._audio[: self._played() * self._channels * BYTES_PER_SAMPLE])
+        self.flush()
+        return bytes(self._heard)
 
     async def capture_frame(self, frame: rtc.AudioFrame) -> None:
         """Take a frame to be played behind what waits; see :class:`~lk_agents.media.AudioOut`.
 
         :raises ConfigError: it has another rate or another number of channels.
         """
-        if (frame.sample_rate, frame.num_channels) != (self._rate, self._channels):
-            raise ConfigError(
-                f"this sink plays {self._channels} channels at {self._rate} Hz, not {frame.num_channels} at "
-                f"{frame.sample_rate} Hz"
-            )
         clears = self._clears
         if self._capture_seconds:
             await asyncio.sleep(self._capture_seconds)
-        while clears == self._clears and (queued := self._queued()):  # an empty queue takes a frame of any length
-            if (over := queued + frame.samples_per_channel - self._queue_samples) <= 0:
-                break
-            await self._sleep(min(over, queued))
         if clears == self._clears:
-            self._append(frame)
+            await super().capture_frame(frame)
 
-    def clear(self) -> None:
-        """Drop what waits."""
-        self._captured = self._played()
-        del self._audio[self._captured * self._channels * BYTES_PER_SAMPLE :]
-        self._clears += 1
-        self._cleared.set()
-
-    def position(self) -> float:
-        """Return how many seconds were played."""
-        return self._played() / self._rate
-
-    async def wait_for_playout(self) -> None:
-        """Return when nothing waits any more."""
-        while queued := self._queued():
-            await self._sleep(queued)
-
-    def _append(self, frame: rtc.AudioFrame) -> None:
-        if not self._queued():
-            self._since = (clock.monotonic(), self._captured)
-        self._captured += frame.samples_per_channel
-        used = frame.samples_per_channel * self._channels * BYTES_PER_SAMPLE
-        self._audio += memoryview(frame.data).cast("B")[:used]
-
-    def _played(self) -> int:
-        began, sample = self._since
-        return min(self._captured, sample + int((clock.monotonic() - began) * self._speed + _ROUNDING))
-
-    def _queued(self) -> int:
-        return self._captured - self._played()
-
-    async def _sleep(self, samples: float) -> None:
-        """Sleep while that many samples are played, or until what waits is cleared."""
-        self._cleared.clear()
-        try:
-            async with asyncio.timeout(max(samples, 1) / self._speed):
-                await self._cleared.wait()
-        except TimeoutError:
-            return
+    def _keep(self, _: float, audio: bytes) -> None:
+        self._heard += audio
 
 
 class MemoryAudioIn:

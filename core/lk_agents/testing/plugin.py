@@ -17,12 +17,22 @@ from lk_agents.testing.fixtures_job import lk_job
 from lk_agents.testing.fixtures_leaks import lk_no_leaks
 from lk_agents.testing.fixtures_room import lk_room
 from lk_agents.testing.fixtures_server import lk_server
+from lk_agents.testing.fixtures_session import lk_session
 from lk_agents.testing.fixtures_worker import lk_worker
 
 if TYPE_CHECKING:
     import asyncio
 
-__all__ = ["lk_clock", "lk_job", "lk_no_leaks", "lk_room", "lk_server", "lk_worker", "pytest_asyncio_loop_factories"]
+__all__ = [
+    "lk_clock",
+    "lk_job",
+    "lk_no_leaks",
+    "lk_room",
+    "lk_server",
+    "lk_session",
+    "lk_worker",
+    "pytest_asyncio_loop_factories",
+]
 
 
 @pytest.hookimpl(optionalhook=True, wrapper=True)

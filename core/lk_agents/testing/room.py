@@ -1,92 +1,107 @@
-"""A room without a server: what jobs use of ``livekit.rtc.Room``, and the handles to play the others in it.
-
-Events come in the order and with the arguments of the real room. A callback is called at once, in the call that
-causes the event, where the real room calls it a moment later.
-"""
+"""A room without a server, as the console has it, and the handles to play the others in it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lk_agents.foundation.ids import short_id
-from lk_agents.utils.events import EventEmitter
+from lk_agents.job.local_room import (
+    CLIENT_INITIATED,
+    DATA_LOSSY,
+    DATA_RELIABLE,
+    KIND_AUDIO,
+    PARTICIPANT_REMOVED,
+    DataPacket,
+    LocalParticipant,
+    LocalRoom,
+    Participant,
+    Publication,
+    change_attributes,
+)
 
 if TYPE_CHECKING:
     from livekit import rtc
 
-__all__ = ["FakeDataPacket", "FakeLocalParticipant", "FakeParticipant", "FakePublication", "FakeRoom", "SentData"]
+    from lk_agents.testing.audio import MemoryAudioIn
 
-CLIENT_INITIATED = 1
-PARTICIPANT_REMOVED = 4
-KIND_STANDARD = 0
-KIND_AUDIO = 1
-SOURCE_CAMERA = 1
-SOURCE_MICROPHONE = 2
-DATA_LOSSY = 0
-DATA_RELIABLE = 1
+__all__ = [
+    "FakeLocalParticipant",
+    "FakeParticipant",
+    "FakePublication",
+    "FakeRoom",
+    "FakeTextReader",
+    "FakeTrack",
+    "SentData",
+]
 
 
-class FakePublication:
-    """A track that somebody publishes.
+class FakeTrack:
+    """What can be heard, or seen, of a publication, once it is subscribed."""
 
-    :param kind: 1 for audio, 2 for video.
-    :param source: a track source's number; by default the microphone for audio and the camera for video.
-    """
+    def __init__(self, publication: FakePublication) -> None:
+        self.sid = publication.sid
+        self.kind = publication.kind
+        self.name = publication.name
+        self.voice: MemoryAudioIn | None = None
+        """What the agent hears of it, by a :class:`FakeRoomMedia`: ``feed()`` lets its owner speak."""
+
+
+class FakePublication(Publication):
+    """A track that somebody publishes."""
 
     def __init__(self, kind: int = KIND_AUDIO, *, name: str = "", source: int | None = None) -> None:
-        self.sid = short_id("TR_")
-        self.kind = kind
-        self.source = source or (SOURCE_MICROPHONE if kind == KIND_AUDIO else SOURCE_CAMERA)
-        self.name = name
-        self.subscribed = False
+        super().__init__(kind, name=name, source=source)
+        self.muted = False
+        self.track: FakeTrack | None = None
+        """Set while it is subscribed."""
+        self.tell: Callable[[str, FakeTrack, FakePublication], None] | None = None
+        """Called with the name of the event when it is subscribed, or no more."""
 
     def set_subscribed(self, subscribed: bool) -> None:
-        """Receive the track, or no more."""
-        self.subscribed = subscribed
+        """Receive the track, or no more; both at once."""
+        if subscribed == self.subscribed:
+            return
+        super().set_subscribed(subscribed)
+        track = self.track or FakeTrack(self)
+        self.track = track if subscribed else None
+        if self.tell is not None:
+            self.tell("track_subscribed" if subscribed else "track_unsubscribed", track, self)
 
 
-class FakeParticipant:
-    """Somebody in the room.
+class FakeTextReader:
+    """A text stream that arrives in parts; see ``livekit.rtc.TextStreamReader``.
 
-    :param kind: a participant kind's number; 0 for a person with a browser, 3 for one on a phone, 4 for an agent.
+    :param seconds: how long each part takes.
+    :param error: raised behind the parts.
     """
 
-    def __init__(
-        self,
-        identity: str,
-        *,
-        kind: int = KIND_STANDARD,
-        name: str = "",
-        metadata: str = "",
-        attributes: dict[str, str] | None = None,
-    ) -> None:
-        self.sid = short_id("PA_")
-        self.identity = identity
-        self.kind = kind
-        self.name = name
-        self.metadata = metadata
-        self.attributes = dict(attributes or {})
-        self.track_publications: dict[str, FakePublication] = {}
+    def __init__(self, parts: Iterable[str], *, seconds: float = 0.0, error: Exception | None = None) -> None:
+        self.closed = False
+        self._parts = iter(parts)
+        self._seconds = seconds
+        self._error = error
 
-    def __repr__(self) -> str:
-        return f"FakeParticipant({self.identity!r}, kind={self.kind})"
+    def __aiter__(self) -> FakeTextReader:
+        return self
+
+    async def __anext__(self) -> str:
+        """Wait for the next part."""
+        for part in self._parts:
+            await asyncio.sleep(self._seconds)
+            return part
+        if self._error is not None:
+            raise self._error
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """Read no more."""
+        self.closed = True
 
 
-@dataclass(frozen=True)
-class FakeDataPacket:
-    """What comes with the event ``data_received``.
-
-    :param kind: 0 for lossy, 1 for reliable.
-    :param participant: who sent it; None for the server.
-    """
-
-    data: bytes
-    kind: int
-    participant: FakeParticipant | None
-    topic: str = ""
+class FakeParticipant(Participant):
+    """Somebody in the room, whose part the test plays."""
 
 
 @dataclass(frozen=True)
@@ -102,11 +117,11 @@ class SentData:
     topic: str
 
 
-class FakeLocalParticipant(FakeParticipant):
+class FakeLocalParticipant(LocalParticipant):
     """The agent itself; what it publishes is written down."""
 
     def __init__(self, identity: str, *, emit: Callable[..., None] | None = None) -> None:
-        super().__init__(identity)
+        super().__init__(identity, emit=emit)
         self.transcriptions: list[rtc.Transcription] = []
         """What was published, in order."""
         self.sent: list[SentData] = []
@@ -115,7 +130,6 @@ class FakeLocalParticipant(FakeParticipant):
         """How long publishing takes."""
         self.publish_error: Exception | None = None
         """What publishing raises, as long as it is set."""
-        self._emit = emit
 
     async def publish_transcription(self, transcription: rtc.Transcription) -> None:
         """Show a transcript, after ``publish_seconds``.
@@ -142,11 +156,12 @@ class FakeLocalParticipant(FakeParticipant):
         self.sent.append(SentData(data, reliable, tuple(destination_identities), topic))
 
     async def set_attributes(self, attributes: dict[str, str]) -> None:
-        """Change attributes; an empty value takes one away, those that are not named stay."""
+        """Change attributes, after ``publish_seconds``; an empty value takes one away, those not named stay.
+
+        :raises Exception: ``publish_error``, if there is one.
+        """
         await self._publishing()
-        change_attributes(self, attributes)
-        if self._emit is not None:
-            self._emit("participant_attributes_changed", attributes, self)
+        await super().set_attributes(attributes)
 
     async def _publishing(self) -> None:
         await asyncio.sleep(self.publish_seconds)
@@ -154,14 +169,7 @@ class FakeLocalParticipant(FakeParticipant):
             raise self.publish_error
 
 
-def change_attributes(participant: FakeParticipant, changed: dict[str, str]) -> None:
-    """Change attributes as the server does."""
-    participant.attributes.update(changed)
-    for key in [key for key, value in changed.items() if not value]:
-        del participant.attributes[key]
-
-
-class FakeRoom(EventEmitter[str]):
+class FakeRoom(LocalRoom):
     """Plays a room for one job.
 
     :param name: the room's name.
@@ -183,24 +191,20 @@ class FakeRoom(EventEmitter[str]):
         connect_error: Exception | None = None,
         disconnect_seconds: float = 0.0,
     ) -> None:
-        super().__init__()
-        self.name = name
+        super().__init__(name, sid=sid or "", identity=identity)
         self.connect_seconds = connect_seconds
         self.connect_error = connect_error
         self.disconnect_seconds = disconnect_seconds
         self.remote_participants: dict[str, FakeParticipant] = {}
-        self.options: Any = None
         self.joins: list[tuple[str, str]] = []
         """Address and token of each join that was tried."""
         self.leave_reasons: list[int] = []
         """The reason of each time the agent left by itself."""
-        self._local = FakeLocalParticipant(identity, emit=self.emit)
-        self._sid = sid
+        self._local: FakeLocalParticipant = FakeLocalParticipant(identity, emit=self.emit)
+        self._text_handlers: dict[str, Callable[[FakeTextReader, str], None]] = {}
         self._sid_told = asyncio.Event()
         if sid is not None:
             self._sid_told.set()
-        self._connected = False
-        self._was_connected = False
 
     # --- what a job uses ----------------------------------------------------------------------------------------
 
@@ -208,7 +212,6 @@ class FakeRoom(EventEmitter[str]):
     async def sid(self) -> str:
         """The room's id; waits until it is known."""
         await self._sid_told.wait()
-        assert self._sid is not None
         return self._sid
 
     @property
@@ -217,13 +220,8 @@ class FakeRoom(EventEmitter[str]):
 
         :raises RuntimeError: the room was never connected.
         """
-        if not self._was_connected:
-            raise RuntimeError("cannot access local participant before connecting")
+        self._check_joined()
         return self._local
-
-    def isconnected(self) -> bool:
-        """Tell whether the room is connected; true also while it reconnects."""
-        return self._connected
 
     async def connect(self, url: str, token: str, options: Any = None) -> None:
         """Join, after ``connect_seconds``.
@@ -231,11 +229,10 @@ class FakeRoom(EventEmitter[str]):
         :raises Exception: ``connect_error``, if there is one.
         """
         self.joins.append((url, token))
-        self.options = options
         await asyncio.sleep(self.connect_seconds)
         if self.connect_error is not None:
             raise self.connect_error
-        self._connected = self._was_connected = True
+        await super().connect(url, token, options)
 
     async def disconnect(self, *, reason: int = CLIENT_INITIATED) -> None:
         """Leave, after ``disconnect_seconds``. Does nothing if the room is not connected."""
@@ -245,6 +242,23 @@ class FakeRoom(EventEmitter[str]):
         if self._connected:
             self.leave_reasons.append(reason)
             self._drop(reason)
+
+    def register_text_stream_handler(self, topic: str, handler: Callable[[FakeTextReader, str], None]) -> None:
+        """Call ``handler`` with each text stream of a topic, and the identity of its sender.
+
+        :raises ValueError: the topic has a handler.
+        """
+        if topic in self._text_handlers:
+            raise ValueError(f"text streams of the topic {topic!r} have a handler already")
+        self._text_handlers[topic] = handler
+
+    def unregister_text_stream_handler(self, topic: str) -> None:
+        """Take a handler away; nothing happens if there is none."""
+        self._text_handlers.pop(topic, None)
+
+    def listeners(self) -> int:
+        """Return how many callbacks and handlers are registered, to find those that were forgotten."""
+        return super().listeners() + len(self._text_handlers)
 
     # --- playing the others ---------------------------------------------------------------------------------------
 
@@ -270,13 +284,20 @@ class FakeRoom(EventEmitter[str]):
         if self._connected:
             self.emit("participant_disconnected", somebody)
 
-    def publish(self, identity: str, kind: int = KIND_AUDIO) -> FakePublication:
-        """Let somebody publish a track.
+    def publish(self, identity: str, kind: int = KIND_AUDIO, *, source: int | None = None) -> FakePublication:
+        """Let somebody publish a track; it is subscribed when the agent asks for it.
 
+        :param source: a track source's number; by default the microphone for audio and the camera for video.
         :raises KeyError: nobody of that identity is there.
         """
         somebody = self.remote_participants[identity]
-        publication = FakePublication(kind)
+        publication = FakePublication(kind, source=source)
+
+        def tell(event: str, track: FakeTrack, publication: FakePublication) -> None:
+            if self._connected:
+                self.emit(event, track, publication, somebody)
+
+        publication.tell = tell
         somebody.track_publications[publication.sid] = publication
         if self._connected:
             self.emit("track_published", publication, somebody)
@@ -289,8 +310,41 @@ class FakeRoom(EventEmitter[str]):
         """
         somebody = self.remote_participants[identity]
         publication = somebody.track_publications.pop(sid)
+        publication.set_subscribed(False)
         if self._connected:
             self.emit("track_unpublished", publication, somebody)
+
+    def mute(self, identity: str, publication: FakePublication, *, muted: bool = True) -> None:
+        """Let somebody mute a track, or take that back.
+
+        :raises KeyError: nobody of that identity is there.
+        """
+        somebody = self.remote_participants[identity]
+        publication.muted = muted
+        if self._connected:
+            self.emit("track_muted" if muted else "track_unmuted", somebody, publication)
+
+    def send_text(
+        self,
+        text: str | Iterable[str],
+        *,
+        identity: str,
+        topic: str = "lk.chat",
+        seconds: float = 0.0,
+        error: Exception | None = None,
+    ) -> FakeTextReader:
+        """Let somebody send a text stream to the agent; without a handler for its topic nobody reads it.
+
+        :param text: the whole text, or its parts.
+        :param identity: of whoever sends it, who may have left.
+        :param seconds: how long each part takes.
+        :param error: breaks it off behind the text.
+        """
+        reader = FakeTextReader([text] if isinstance(text, str) else text, seconds=seconds, error=error)
+        handler = self._text_handlers.get(topic)
+        if self._connected and handler is not None:
+            handler(reader, identity)
+        return reader
 
     def send_data(self, data: bytes, *, identity: str | None = None, topic: str = "", reliable: bool = True) -> None:
         """Let somebody send data to the agent.
@@ -300,7 +354,7 @@ class FakeRoom(EventEmitter[str]):
         """
         sender = None if identity is None else self.remote_participants[identity]
         if self._connected:
-            self.emit("data_received", FakeDataPacket(data, DATA_RELIABLE if reliable else DATA_LOSSY, sender, topic))
+            self.emit("data_received", DataPacket(data, DATA_RELIABLE if reliable else DATA_LOSSY, sender, topic))
 
     def change_attributes(self, identity: str, changed: dict[str, str]) -> None:
         """Let somebody's attributes change; an empty value takes one away.
@@ -314,8 +368,7 @@ class FakeRoom(EventEmitter[str]):
 
     def close(self, reason: int = PARTICIPANT_REMOVED) -> None:
         """Let the server end the agent's connection, for one of the SDK's reasons."""
-        if self._connected:
-            self._drop(reason)
+        self._drop(reason)
 
     def begin_reconnect(self) -> None:
         """Let the connection break and the SDK try again."""
@@ -329,12 +382,3 @@ class FakeRoom(EventEmitter[str]):
         """Let the server tell the room's id."""
         self._sid = sid
         self._sid_told.set()
-
-    def listeners(self) -> int:
-        """Return how many callbacks are registered, to find those that were forgotten."""
-        return sum(len(handlers) for handlers in self._handlers.values())
-
-    def _drop(self, reason: int) -> None:
-        self._connected = False
-        self.emit("connection_state_changed", 0)
-        self.emit("disconnected", reason)

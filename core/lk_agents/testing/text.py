@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lk_agents.foundation import clock
 from lk_agents.media.protocols import TextMessage
 from lk_agents.utils.aio.channel import Chan
 
@@ -19,6 +20,8 @@ class MemoryTextIO:
     def __init__(self) -> None:
         self.published: list[TextSegment] = []
         """All pieces of transcript, in order."""
+        self.published_at: list[float] = []
+        """When each of them was published, in the clock's seconds."""
         self._messages: Chan[TextMessage] = Chan()
 
     @property
@@ -28,6 +31,7 @@ class MemoryTextIO:
 
     async def publish(self, segment: TextSegment) -> None:
         """Keep a piece of transcript."""
+        self.published_at.append(clock.monotonic())
         self.published.append(segment)
 
     def write(self, text: str, participant: str = "caller") -> None:

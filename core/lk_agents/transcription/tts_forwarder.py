@@ -10,7 +10,7 @@ from lk_agents.foundation.errors import ConfigError, StreamInputError
 from lk_agents.foundation.log import logger
 from lk_agents.tokenize import basic
 from lk_agents.transcription.aligner import SYLLABLES_PER_SECOND, Aligner, Alignment
-from lk_agents.transcription.publisher import BeforeForward, Publisher, find_target, only_callback
+from lk_agents.transcription.publisher import BeforeForward, Publisher, find_destination, find_target, only_callback
 from lk_agents.transcription.segment import Pace, Segment
 from lk_agents.transcription.show import SegmentShow
 from lk_agents.utils.aio.tasks import cancel_and_wait
@@ -18,6 +18,7 @@ from lk_agents.utils.aio.tasks import cancel_and_wait
 if TYPE_CHECKING:
     from livekit import rtc
 
+    from lk_agents.media.protocols import TextIO
     from lk_agents.streams.words import TimedWord
     from lk_agents.tokenize import SentenceTokenizer, WordTokenizer
 
@@ -36,7 +37,8 @@ class TTSSegmentsForwarder:
 
     :param room: connected; while it is not, nothing is published, and what was heard is known all the same.
     :param participant: who speaks: a participant, or an identity.
-    :param track: on which track: a track, a publication or an id; by default the participant's first microphone.
+    :param track: on which track: a track, a publication or an id; by default the participant's first microphone,
+        and none where there is no room.
     :param language: of what is said, for those who show it.
     :param speed: how much faster than usual the voice speaks, as long as the length of the audio is unknown.
     :param new_sentence_delay: seconds of pause behind each sentence whose words have no times.
@@ -48,14 +50,15 @@ class TTSSegmentsForwarder:
         leaves it as it is.
     :param loop: where it runs; by default the running loop.
     :param will_forward_transcription: the older name of ``before_forward_cb``.
-    :raises ConfigError: nobody of that identity is in the room, or they publish no microphone; ``speed`` is not
-        positive, or the delay is negative.
+    :param text_io: where it is shown instead of in the room, which may then be None.
+    :raises ConfigError: nobody of that identity is in the room, or they publish no microphone; there is neither a room
+        nor a ``text_io``; ``speed`` is not positive, or the delay is negative.
     """
 
     def __init__(
         self,
         *,
-        room: rtc.Room,
+        room: rtc.Room | None = None,
         participant: rtc.Participant | str,
         track: rtc.Track | rtc.TrackPublication | str | None = None,
         language: str = "",
@@ -67,6 +70,7 @@ class TTSSegmentsForwarder:
         before_forward_cb: BeforeForward | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
         will_forward_transcription: BeforeForward | None = None,
+        text_io: TextIO | None = None,
     ) -> None:
         if not speed > 0 or new_sentence_delay < 0:
             raise ConfigError(
@@ -74,9 +78,10 @@ class TTSSegmentsForwarder:
                 f"be 0 or more"
             )
         callback = only_callback(before_forward_cb, will_forward_transcription)
+        destination = find_destination(room, text_io)
         target = find_target(room, participant, track)
         self._show = SegmentShow(
-            Publisher(room, target, forwarder=self, callback=callback),
+            Publisher(destination, target, forwarder=self, callback=callback),
             words=word_tokenizer or basic.WordTokenizer(),
             hyphenate=hyphenate_word,
             language=language,

@@ -5,6 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lk_agents.turns.combinations import (
+        all_of,
+        any_of,
+        by_state,
+        default_interruption,
+        first_of,
+        words_or_length,
+    )
     from lk_agents.turns.evidence import Decision, Evidence, Verdict
     from lk_agents.turns.judges import (
         EndOfTurnPredictor,
@@ -15,22 +23,43 @@ if TYPE_CHECKING:
         decide,
     )
     from lk_agents.turns.lookup import create_interruption, create_turn_detector
+    from lk_agents.turns.self_speech import is_self_speech
+    from lk_agents.turns.strategies import Backchannels, InstantInterruption, MinWords, SpeechLength
 
 __all__ = [
+    "Backchannels",
     "Decision",
     "EndOfTurnPredictor",
     "Evidence",
+    "InstantInterruption",
     "InterruptionStrategy",
+    "MinWords",
     "PredictorTurnDetector",
+    "SpeechLength",
     "TurnDetector",
     "Verdict",
+    "all_of",
+    "any_of",
     "as_turn_detector",
+    "by_state",
     "create_interruption",
     "create_turn_detector",
     "decide",
+    "default_interruption",
+    "first_of",
+    "is_self_speech",
+    "words_or_length",
 ]
 
 _NAMES = {
+    "combinations": (
+        "all_of",
+        "any_of",
+        "by_state",
+        "default_interruption",
+        "first_of",
+        "words_or_length",
+    ),
     "evidence": (
         "Decision",
         "Evidence",
@@ -47,6 +76,13 @@ _NAMES = {
     "lookup": (
         "create_interruption",
         "create_turn_detector",
+    ),
+    "self_speech": ("is_self_speech",),
+    "strategies": (
+        "Backchannels",
+        "InstantInterruption",
+        "MinWords",
+        "SpeechLength",
     ),
 }
 

@@ -1,8 +1,8 @@
-"""Turn detectors and interruption strategies by the names under which plugins offer them."""
+"""Turn detectors and interruption strategies by their names."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from lk_agents.hooks.lookup import create_by_name
 from lk_agents.hooks.provider_records import InterruptionProvider, TurnDetectorProvider
@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     from lk_agents.turns.judges import EndOfTurnPredictor, InterruptionStrategy, TurnDetector
 
 __all__ = ["create_interruption", "create_turn_detector"]
+
+_OWN_INTERRUPTIONS: Final = (
+    InterruptionProvider("backchannels", build="lk_agents.turns.combinations:words_or_length"),
+    InterruptionProvider("min-words", build="lk_agents.turns.strategies:MinWords"),
+    InterruptionProvider("speech-length", build="lk_agents.turns.strategies:SpeechLength"),
+)
 
 
 def create_turn_detector(
@@ -32,6 +38,16 @@ def create_turn_detector(
 
 
 def create_interruption(spec: str, *, registry: PluginRegistry | None = None, **options: Any) -> InterruptionStrategy:
-    """Build the interruption strategy that an installed plugin offers; as :func:`create_turn_detector`."""
-    built: InterruptionStrategy = create_by_name(InterruptionProvider, spec, registry=registry, options=options)
+    """Build an interruption strategy: one that an installed plugin offers, or one of the framework's own.
+
+    Those are ``"backchannels"`` (:func:`~lk_agents.turns.words_or_length`), ``"min-words"``
+    (:class:`~lk_agents.turns.MinWords`) and ``"speech-length"`` (:class:`~lk_agents.turns.SpeechLength`); the hyphen
+    may be an underscore. Otherwise as :func:`create_turn_detector`.
+    """
+    for own in _OWN_INTERRUPTIONS:
+        if spec == own.name.replace("-", "_"):
+            spec = own.name
+    built: InterruptionStrategy = create_by_name(
+        InterruptionProvider, spec, registry=registry, options=options, own=_OWN_INTERRUPTIONS
+    )
     return built

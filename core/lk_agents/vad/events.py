@@ -42,6 +42,7 @@ class VADEvent:
     :param speaking: whether somebody spoke before this window.
     :param raw_accumulated_silence: length of the run of silent windows before this one.
     :param raw_accumulated_speech: length of the run of windows with speech before this one.
+    :param is_speech: the verdict on this window alone; None from a detector that gives none, and outside of inferences.
     """
 
     type: VADEventType
@@ -55,6 +56,7 @@ class VADEvent:
     speaking: bool = False
     raw_accumulated_silence: float = 0.0
     raw_accumulated_speech: float = 0.0
+    is_speech: bool | None = None
 
 
 @dataclass

@@ -32,6 +32,8 @@ class Entry:
     :param committed: what it answers is part of the conversation.
     :param since: from when on what the user says may interrupt it; None for ever.
     :param is_open: something may still be added under it.
+    :param superseded: nobody waits any more for what its functions say.
+    :param is_stopping: it was told to end, and its audio is not over yet.
     """
 
     speech: str
@@ -43,6 +45,7 @@ class Entry:
     since: float | None = None
     is_open: bool = True
     superseded: bool = False
+    is_stopping: bool = False
     before: list[Entry] = field(default_factory=list)
     """What goes before its audio."""
     children: list[Entry] = field(default_factory=list)
@@ -52,6 +55,11 @@ class Entry:
     def is_active(self) -> bool:
         """Whether it has the floor with its own audio."""
         return self.phase in (Phase.PLAYING, Phase.PAUSED)
+
+    @property
+    def is_unheard(self) -> bool:
+        """Whether it waits for its audio, or for the floor."""
+        return self.phase in (Phase.PREPARING, Phase.READY)
 
     def walk(self) -> Iterator[Entry]:
         """Give it and all under it, in the order in which they are heard."""
@@ -77,7 +85,7 @@ class Floor:
         return len(self._entries)
 
     def get(self, speech: str) -> Entry | None:
-        """Return a speech in line; None once it has left it."""
+        """Return a speech in line or held; None once it has left."""
         return self._entries.get(speech)
 
     @property
@@ -85,27 +93,41 @@ class Floor:
         """The speech that is being heard, or paused."""
         return next((entry for entry in self if entry.is_active), None)
 
+    def hold(self, entry: Entry) -> None:
+        """Know a speech that is not in line yet; what belongs to it can be put under it already."""
+        self._entries[entry.speech] = entry
+
+    def enter(self, entry: Entry) -> None:
+        """Put a held speech at the end of the line, with all under it."""
+        self._line.append(entry)
+
+    def take_out(self, entry: Entry) -> None:
+        """Take a speech out of line and hold it; what is being heard under it keeps the floor in its place."""
+        heard = next((each for each in entry.walk() if each.is_active), None)
+        place = next((i for i, root in enumerate(self._line) if any(each is entry for each in root.walk())), 0)
+        self._unlink(entry)
+        if heard is not None:
+            self._unlink(heard)
+            self._line.insert(place, heard)
+
     def add(self, entry: Entry, *, parent: str | None = None, first: bool = False) -> None:
         """Put a speech in line: at its end, or under one that is there."""
         above = None if parent is None else self._entries.get(parent)
         if above is None:
             self._line.append(entry)
-        elif first and above.phase in (Phase.PREPARING, Phase.READY):
+        elif first and above.is_unheard:
             above.before.append(entry)
         else:
             above.children.append(entry)
         self._entries[entry.speech] = entry
 
     def remove(self, speech: str) -> list[Entry]:
-        """Take a speech out of line with all under it; returns them."""
+        """Forget a speech with all under it but what is being heard; returns them."""
         entry = self._entries.get(speech)
         if entry is None:
             return []
+        self.take_out(entry)
         gone = list(entry.walk())
-        for siblings in self._places():
-            if any(each is entry for each in siblings):
-                siblings.remove(entry)
-                break
         for each in gone:
             del self._entries[each.speech]
         return gone
@@ -140,6 +162,13 @@ class Floor:
     def _is_over(self, entry: Entry) -> bool:
         own = entry.phase is Phase.SILENT and (not entry.is_open or entry.superseded)
         return own and all(self._is_over(each) for each in (*entry.before, *entry.children))
+
+    def _unlink(self, entry: Entry) -> None:
+        for siblings in self._places():
+            for i, each in enumerate(siblings):
+                if each is entry:
+                    del siblings[i]
+                    return
 
     def _places(self) -> Iterator[list[Entry]]:
         yield self._line

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from lk_agents.voice import signals as s
-from lk_agents.voice.floor import Entry, Floor, Phase
+from lk_agents.voice.floor import Entry, Floor
 from lk_agents.voice.signals import SpeechKind
 from lk_agents.voice.user_turn import UserTurn
 
@@ -17,17 +17,19 @@ __all__ = ["Replies", "Reply"]
 class Reply:
     """A reply that is being prepared, or was decided.
 
+    :param entry: its place, held until the turn is decided.
     :param text: what it answers.
-    :param keys: the pieces of which that consists; empty once they are part of the conversation.
-    :param ready: whether it could be heard.
-    :param audible: whether there is anything to hear.
+    :param parts: the pieces of which that consists.
     """
 
-    speech: str
+    entry: Entry
     text: str
-    keys: tuple[int, ...]
-    ready: bool = False
-    audible: bool = True
+    parts: dict[int, str]
+
+    @property
+    def speech(self) -> str:
+        """Its id."""
+        return self.entry.speech
 
 
 class Replies:
@@ -53,72 +55,62 @@ class Replies:
         if self.pending is not None and self.pending.text == text:
             return
         self.drop_pending()
-        self.pending = Reply(self._new_id(), text, self._turn.keys)
+        entry = Entry(self._new_id(), SpeechKind.REPLY, interruptible=True)
+        self._floor.hold(entry)
+        self.pending = Reply(entry, text, self._turn.parts)
         silent = not self._turn.run_open
-        self._do(s.BeginReply(self.pending.speech, self._turn.number, text, user_is_silent=silent))
+        self._do(s.BeginReply(entry.speech, self._turn.number, text, user_is_silent=silent))
 
     def put_in_line(self, *, interruptible: bool, at: float) -> Entry:
         """The turn is decided: take the reply that fits it, or begin one, and put it in line."""
         self.prepare()
         assert self.pending is not None
         reply, self.pending = self.pending, None
-        reply.keys = self._turn.keys
-        entry = Entry(reply.speech, SpeechKind.REPLY, interruptible, since=at)
-        if reply.ready:
-            entry.phase, entry.audible = Phase.READY, reply.audible
-        self._floor.add(entry)
+        reply.parts = self._turn.parts
+        reply.entry.interruptible, reply.entry.since = interruptible, at
+        self._floor.enter(reply.entry)
         self._in_line[reply.speech] = reply
-        return entry
+        return reply.entry
 
     def take_back(self) -> bool:
         """The user goes on before a reply was heard: it waits for what comes. Tells whether there was one."""
-        for entry in list(self._floor):
-            reply = self._in_line.get(entry.speech)
-            if reply is None or entry.committed or entry.phase not in (Phase.PREPARING, Phase.READY):
-                continue
-            reply.ready, reply.audible = entry.phase is Phase.READY, entry.audible
-            for under in entry.before:
-                self.drop(under)
-            self._floor.remove(entry.speech)
-            del self._in_line[entry.speech]
-            self.drop_pending()
-            self.pending = reply
-            return True
-        return False
+        reply = next((each for each in self._in_line.values() if each.entry.is_unheard), None)
+        if reply is None or reply.entry.committed:
+            return False
+        self.drop_pending()
+        del self._in_line[reply.speech]
+        self._floor.take_out(reply.entry)
+        self.pending = reply
+        return True
 
     def committed(self, speech: str) -> None:
         """What a reply answers is part of the conversation."""
         if (reply := self._in_line.get(speech)) is not None:
-            self._turn.committed(reply.keys)
-            reply.keys = ()
-        if (entry := self._floor.get(speech)) is not None:
-            entry.committed = True
-
-    def ready(self, speech: str, *, audible: bool) -> None:
-        """A speech can be heard."""
-        if self.pending is not None and self.pending.speech == speech:
-            self.pending.ready, self.pending.audible = True, audible
-        entry = self._floor.get(speech)
-        if entry is not None and entry.phase is Phase.PREPARING:
-            entry.phase, entry.audible = Phase.READY, audible
+            self._turn.committed(reply.parts)
+            reply.parts = {}
+            reply.entry.committed = True
 
     def over(self, speech: str) -> None:
         """A speech is over, for whatever reason; one that was in preparation has failed, and another one may begin."""
         if self.pending is not None and self.pending.speech == speech:
-            self.pending = None
+            entry, self.pending = self.pending.entry, None
+            for under in [each for each in entry.walk() if each is not entry]:
+                self.drop(under)
+            self._floor.remove(speech)
 
     def forget(self, speech: str) -> None:
         """A speech has left the line."""
         self._in_line.pop(speech, None)
 
     def drop(self, entry: Entry) -> None:
-        """Take a speech out of line that was not heard, with all under it."""
+        """Take a speech out of line that was not heard, with all under it that was not."""
         for each in self._floor.remove(entry.speech):
             self.forget(each.speech)
-            self._do(s.DropSpeech(each.speech))
+            if each.is_unheard:
+                self._do(s.DropSpeech(each.speech))
 
     def drop_pending(self) -> None:
         """Drop the reply in preparation."""
         if self.pending is not None:
-            self._do(s.DropSpeech(self.pending.speech))
-            self.pending = None
+            entry, self.pending = self.pending.entry, None
+            self.drop(entry)

@@ -16,9 +16,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from lk_agents.streams.words import plain_words
+from lk_agents.foundation.types import AgentState
+from lk_agents.turns.words import count_words
 from lk_agents.voice import signals as s
 from lk_agents.voice.barge_in import BargeIn
+from lk_agents.voice.endings import Endings
 from lk_agents.voice.floor import Entry, Floor, Phase
 from lk_agents.voice.options import TurnOptions
 from lk_agents.voice.replies import Replies
@@ -47,11 +49,13 @@ class TurnMachine:
         self.turn = UserTurn(options)
         self.floor = Floor()
         self._replies = Replies(self.turn, self.floor, new_id=new_id, do=self._do)
-        self._barge_in = BargeIn(self.turn, self.floor, self._replies, options=options, do=self._do)
+        self._endings = Endings(self.turn, self.floor, self._replies, do=self._do)
+        self._barge_in = BargeIn(self.turn, self.floor, stop=self._endings.stop, options=options, do=self._do)
         self._vad_speaking = False
         self._user_reported = False
         self._empty_at: float | None = None
         self._typed = 0
+        self._shown: AgentState = ""
 
     @property
     def options(self) -> TurnOptions:
@@ -65,7 +69,7 @@ class TurnMachine:
     @property
     def next_deadline(self) -> float | None:
         """When :class:`~lk_agents.voice.signals.Tick` is wanted if nothing happens before; None for never."""
-        moments = (self.turn.decision_at(), self._barge_in.next_deadline(), self._empty_at)
+        moments = (self._decision_at(), self._barge_in.next_deadline(), self._empty_at)
         return min((moment for moment in moments if moment is not None), default=None)
 
     def handle(self, event: s.Input) -> list[s.Command]:
@@ -78,19 +82,25 @@ class TurnMachine:
     # --- the user ----------------------------------------------------------------------------------------------------
 
     def _run_began(self, event: s.VoiceRunBegan) -> None:
-        self._empty_at = None
         self.turn.run_began(event.onset_at)
         self._barge_in.run_began(event.at)
-        if self._replies.take_back():
-            self.turn.reopen()
-            self._do(s.ShowState("listening"))
-        if self._vad_speaking:  # its START came before the decision, so there will be no other
-            self._report_started()
+        self._goes_on()
 
     def _window(self, event: s.VoiceWindow) -> None:
-        self.turn.window(is_speech=event.is_speech, last_speech_at=event.last_speech_at)
+        if self.turn.window(is_speech=event.is_speech, last_speech_at=event.last_speech_at):
+            self._goes_on()
         if event.is_speech:
             self._barge_in.window(event.at)
+
+    def _goes_on(self) -> None:
+        """The user speaks after the last decision: what was not heard of the reply waits for what comes."""
+        self._empty_at = None
+        if self._replies.take_back():
+            self.turn.reopen()
+        if self._shown == "thinking":
+            self._show("listening")
+        if self._vad_speaking:  # its START came before the decision, so there will be no other
+            self._report_started()
 
     def _run_ended(self, event: s.VoiceRunEnded) -> None:
         self.turn.run_ended(event.last_speech_at)
@@ -102,13 +112,14 @@ class TurnMachine:
     def _speech_stopped(self, event: s.SpeechStopped) -> None:
         self._vad_speaking = False
         self._report_stopped()
-        if self._options.empty_turn_timeout is not None and not self.turn.new_text and not self.turn.run_open:
+        is_empty = self.turn.is_wordless and not self.turn.run_open and not len(self.floor)
+        if is_empty and self._options.empty_turn_timeout is not None:
             self._empty_at = event.at + self._options.empty_turn_timeout
 
     def _interim(self, event: s.Interim) -> None:
         text = event.text.strip()
-        self.turn.understanding(text, event.language)
-        if text:
+        self.turn.understanding(text, event.language, event.at)
+        if self.turn.has_interim:
             self._empty_at = None
             self._barge_in.words(event.at)
 
@@ -128,7 +139,7 @@ class TurnMachine:
         if active is None or active.interruptible:
             self._replies.prepare()
             if active is None and not self.turn.run_open:
-                self._do(s.ShowState("thinking", THINKING_DELAY_SECONDS))
+                self._show("thinking", THINKING_DELAY_SECONDS)
 
     def _recognition_opened(self, event: s.RecognitionOpened) -> None:
         self.turn.recognition_opened(event.key)
@@ -138,18 +149,18 @@ class TurnMachine:
         if not self.turn.new_text and not self.turn.is_recognizing:
             self._barge_in.no_words(event.at)
 
-    def _end_of_turn(self, event: s.EndOfTurn) -> None:  # noqa: ARG002  the signature is the table's
-        self.turn.said_to_be_over()
+    def _end_of_turn(self, event: s.EndOfTurn) -> None:
+        self.turn.said_to_be_over(event.at)
 
     def _typed_message(self, event: s.Typed) -> None:
         text = event.text.strip()
         if not text:
             return
         self._typed += 1
-        self.turn.understood(_TYPED_KEYS - self._typed, text, "", event.at)
+        self.turn.typed(_TYPED_KEYS - self._typed, text, event.at)
         active = self.floor.active
         if active is not None and active.interruptible:
-            self._barge_in.stop(active)
+            self._endings.stop(active)
         self._answer(event.at)
 
     def _turn_verdict(self, event: s.TurnVerdict) -> None:
@@ -162,7 +173,8 @@ class TurnMachine:
         self._barge_in.tick(event.at)
         if self._empty_at is not None and self._empty_at <= event.at + _ROUNDING_SECONDS:
             self._empty_at = None
-            self._decide(event.at)
+            if not len(self.floor):
+                self._answer(event.at)
 
     # --- the agent's speeches ----------------------------------------------------------------------------------------
 
@@ -174,112 +186,101 @@ class TurnMachine:
             return
         entry = Entry(event.speech, event.kind, event.interruptible, since=event.at if is_answer else None)
         self.floor.add(entry, parent=event.parent, first=event.first)
-        if is_answer and not self.turn.run_open:
-            self._do(s.ShowState("thinking", THINKING_DELAY_SECONDS))
+        if is_answer and self.floor.active is None and not self.turn.run_open:
+            self._show("thinking", THINKING_DELAY_SECONDS)
 
     def _audio_ready(self, event: s.AudioReady) -> None:
-        self._replies.ready(event.speech, audible=event.audible)
+        entry = self.floor.get(event.speech)
+        if entry is not None and entry.phase is Phase.PREPARING:
+            entry.phase, entry.audible = Phase.READY, event.audible
 
     def _speech_silent(self, event: s.SpeechSilent) -> None:
         self._replies.over(event.speech)
-        entry = self.floor.get(event.speech)
-        if entry is None or entry.phase is Phase.SILENT:
-            return
+        if (entry := self.floor.get(event.speech)) is not None:
+            self._fall_silent(entry)
+
+    def _fall_silent(self, entry: Entry) -> None:
         if entry.phase is Phase.PLAYING and entry.audible:
-            self._do(s.ShowState("listening"))
+            self._show("listening")
         entry.phase = Phase.SILENT
 
     def _speech_closed(self, event: s.SpeechClosed) -> None:
         self._replies.over(event.speech)
         self._replies.forget(event.speech)
-        entry = self.floor.get(event.speech)
-        if entry is not None:
-            entry.phase, entry.is_open = Phase.SILENT, False
+        if (entry := self.floor.get(event.speech)) is not None:
+            self._fall_silent(entry)
+            entry.is_open = False
             self.floor.sweep()
-        if not len(self.floor) and self._replies.pending is None:
-            self._do(s.ShowState("listening"))
 
     def _user_committed(self, event: s.UserCommitted) -> None:
         self._replies.committed(event.speech)
 
+    def _speech_cancelled(self, event: s.SpeechCancelled) -> None:
+        self._endings.cancel(event.speech, nested=event.nested)
+
     def _interrupt_all(self, event: s.InterruptAll) -> None:
-        self._replies.drop_pending()
-        for entry in list(self.floor):
-            if entry.is_active:
-                self._barge_in.stop(entry)
-            elif event.everything and entry.phase is not Phase.SILENT:
-                self._replies.drop(entry)
-            elif event.everything:
-                entry.superseded = True
-        self.floor.sweep()
+        self._endings.silence(everything=event.everything)
 
     # --- deciding ----------------------------------------------------------------------------------------------------
 
     def _settle(self, at: float) -> None:
         """Do what has become possible by what has happened."""
-        self._barge_in.settle(at)
         if self._is_due(at) and self.turn.has_interim:
             self.turn.promote_interim(at)
         if self._is_due(at):
             self._decide(at)
-        if self.turn.wants_verdict():
+        self._barge_in.settle(at)
+        if not (self.turn.fresh or self.turn.has_interim):
+            self._replies.drop_pending()  # it will not be decided about
+        if self.turn.wants_verdict(at):
             turn = self.turn
             self._do(s.AskTurnDetector(turn.serial, turn.number, turn.text, turn.language, turn.last_speech_at))
         self._serve()
+        if self._shown == "thinking" and not len(self.floor):
+            self._show("listening")
+
+    def _decision_at(self) -> float | None:
+        decision_at, judged_at = self.turn.decision_at(), self._barge_in.words_judged_at()
+        return decision_at if decision_at is None or judged_at is None else max(decision_at, judged_at)
 
     def _is_due(self, at: float) -> bool:
-        due = self.turn.decision_at()
+        due = self._decision_at()
         return due is not None and due <= at + _ROUNDING_SECONDS
 
     def _decide(self, at: float) -> None:
         """The user's turn is over: answer it, unless what the agent says may not be interrupted by it."""
         active = self.floor.active
-        words = len(plain_words(self.turn.text))
-        if active is not None and not (active.interruptible and words >= self._options.interrupt_min_words):
-            self.turn.ignore()
+        enough = count_words(self.turn.new_text) >= self._options.interrupt_min_words
+        stops = active is None or (active.interruptible and enough)
+        if stops or self.turn.is_reopened:
+            self._answer(at, stops=stops)
         else:
-            self._answer(at)
+            self.turn.ignore()
 
-    def _answer(self, at: float) -> None:
-        self._clear_the_way()
-        entry = self._replies.put_in_line(interruptible=self._options.allow_interruptions, at=at)
+    def _answer(self, at: float, *, stops: bool = True) -> None:
         turn = self.turn
-        self._report_stopped()
-        self._do(s.TurnDecided(turn.number, entry.speech, turn.last_speech_at, turn.last_final_at, decided_at=at))
-        if self.floor.active is None and entry.phase is Phase.PREPARING:
-            self._do(s.ShowState("thinking", THINKING_DELAY_SECONDS))
-        turn.decided()
+        if not turn.run_open or turn.is_said_to_be_over:
+            self._report_stopped()
+        self._endings.make_way(stops=stops)
+        entry = self._replies.put_in_line(interruptible=self._options.allow_interruptions, at=at)
+        self._do(s.TurnDecided(turn.number, entry.speech, turn.spoken_until, turn.last_final_at, decided_at=at))
+        if self.floor.active is None and entry.phase is Phase.PREPARING and not turn.run_open:
+            self._show("thinking", THINKING_DELAY_SECONDS)
+        turn.decided(at)
         self._empty_at = None
-
-    def _clear_the_way(self) -> None:
-        """Stop the reply that is heard, and drop replies and answers that were not."""
-        active = self.floor.active
-        if (
-            active is not None
-            and active.interruptible
-            and (active.kind is SpeechKind.REPLY or active.phase is Phase.PAUSED)
-        ):
-            self._barge_in.stop(active)
-        for entry in list(self.floor):
-            if entry.kind is SpeechKind.SAY or not entry.interruptible:
-                continue
-            if entry.phase in (Phase.PREPARING, Phase.READY):
-                self._replies.drop(entry)
-            elif entry.phase is Phase.SILENT:
-                entry.superseded = True  # its functions go on; their answer is not wanted any more
-        self.floor.sweep()
 
     def _serve(self) -> None:
         """Let the next speech be heard; replies and answers not while the user speaks."""
-        if self.floor.active is not None:
-            return
-        entry = self.floor.next()
+        entry = self.floor.next() if self.floor.active is None else None
         if entry is None or (entry.kind is not SpeechKind.SAY and self.turn.run_open):
             return
+        if entry.kind is SpeechKind.ANSWER and self._decision_at() is not None:
+            return  # the reply to what the user says will replace it
+        self._empty_at = None
         entry.phase = Phase.PLAYING
         self._do(s.PlaySpeech(entry.speech))
         if entry.audible:
-            self._do(s.ShowState("speaking"))
+            self._show("speaking")
 
     def _report_started(self) -> None:
         if not self._user_reported:
@@ -290,6 +291,10 @@ class TurnMachine:
         if self._user_reported:
             self._user_reported = False
             self._do(s.ReportUserStopped())
+
+    def _show(self, state: AgentState, delay_seconds: float = 0.0) -> None:
+        self._shown = state
+        self._do(s.ShowState(state, delay_seconds))
 
     def _do(self, command: s.Command) -> None:
         self._commands.append(command)
@@ -315,5 +320,6 @@ _HANDLERS: Final[dict[type, Callable[[TurnMachine, Any], None]]] = {
     s.SpeechSilent: TurnMachine._speech_silent,  # noqa: SLF001
     s.SpeechClosed: TurnMachine._speech_closed,  # noqa: SLF001
     s.UserCommitted: TurnMachine._user_committed,  # noqa: SLF001
+    s.SpeechCancelled: TurnMachine._speech_cancelled,  # noqa: SLF001
     s.InterruptAll: TurnMachine._interrupt_all,  # noqa: SLF001
 }

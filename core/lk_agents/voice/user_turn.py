@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -11,8 +12,10 @@ from lk_agents.turns.evidence import Decision
 if TYPE_CHECKING:
     from lk_agents.voice.options import TurnOptions
 
-__all__ = ["Piece", "UserTurn"]
+__all__ = ["VERDICT_SECONDS", "Piece", "UserTurn"]
 
+VERDICT_SECONDS: Final = 3.0
+"""How long a judge's answer is waited for. Judges have a deadline of their own; behind this one stands nobody."""
 _SENTENCE_ENDS: Final = (".", "!", "?", "\u3002", "\uff01", "\uff1f", "\u061f", "\u0964")
 
 
@@ -21,13 +24,27 @@ class Piece:
     """Something that was understood for good.
 
     :param at: when it came.
-    :param is_promoted: it was an interim that nobody has made final in time.
+    :param is_new: nothing was decided about it yet.
+    :param is_typed: it was written.
     """
 
     text: str
     language: str
     at: float
-    is_promoted: bool = False
+    is_new: bool = True
+    is_typed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Promoted:
+    """An interim that counts, since nobody has made it final in time.
+
+    :param runs: how often the user had begun to speak.
+    """
+
+    key: int
+    words: tuple[str, ...]
+    runs: int
 
 
 class UserTurn:
@@ -46,19 +63,26 @@ class UserTurn:
         self.window_is_speech = False
         self.onset_at: float | None = None
         self.last_speech_at: float | None = None
-        self.last_final_at: float | None = None
-        self.fresh = False
-        """There is something that was not decided about."""
+        self.is_wordless = False
+        """Nothing was understood since the user last began to speak."""
         self._pieces: dict[int, Piece] = {}
         self._interim = ""
         self._interim_language = ""
+        self._interim_at = 0.0
         self._recognitions: set[int] = set()
+        self._runs = 0
         self._run_since_decision = False
         self._decided = True
-        self._said_to_be_over = False
+        self._decided_at = 0.0
+        self._over_at: float | None = None
         self._verdict: Decision | None = None
         self._asked = -1
+        self._asked_at = 0.0
+        self._reopened = False
+        self._promoted: _Promoted | None = None
         self._promotions = 0
+        self._dismissed: tuple[str, ...] = ()
+        self._dismissed_is_echo = False
 
     # --- what is there -----------------------------------------------------------------------------------------------
 
@@ -68,14 +92,25 @@ class UserTurn:
         return " ".join(piece.text for piece in self._pieces.values())
 
     @property
-    def keys(self) -> tuple[int, ...]:
-        """What :attr:`text` consists of."""
-        return tuple(self._pieces)
+    def parts(self) -> dict[int, str]:
+        """What :attr:`text` consists of, by its keys."""
+        return {key: piece.text for key, piece in self._pieces.items()}
 
     @property
     def new_text(self) -> str:
         """What was understood and not decided about, the interim included."""
-        return " ".join(part for part in (self.text if self.fresh else "", self._interim) if part)
+        new = [piece.text for piece in self._pieces.values() if piece.is_new]
+        return " ".join([*new, self._interim] if self._interim else new)
+
+    @property
+    def fresh(self) -> bool:
+        """There is something to be decided about, the interim not counted."""
+        return self.is_reopened or any(piece.is_new for piece in self._pieces.values())
+
+    @property
+    def is_reopened(self) -> bool:
+        """Whether a decision was taken back that is still to be taken again."""
+        return self._reopened and bool(self._pieces)
 
     @property
     def has_interim(self) -> bool:
@@ -90,30 +125,52 @@ class UserTurn:
         return next(reversed(self._pieces.values())).language if self._pieces else ""
 
     @property
+    def last_final_at(self) -> float | None:
+        """When the last of :attr:`text` came; None if there is none."""
+        return max((piece.at for piece in self._pieces.values()), default=None)
+
+    @property
+    def spoken_until(self) -> float | None:
+        """When the last sample of what is new was spoken; None if only text came."""
+        new = [piece for piece in self._pieces.values() if piece.is_new] or list(self._pieces.values())
+        return None if new and all(piece.is_typed for piece in new) else self.last_speech_at
+
+    @property
+    def is_said_to_be_over(self) -> bool:
+        """Whether the recogniser says that the user expects an answer."""
+        return self._over_at is not None
+
+    @property
     def is_recognizing(self) -> bool:
         """Whether a recognition is under way."""
         return bool(self._recognitions)
 
     @property
     def run_since_decision(self) -> bool:
-        """Whether the user has begun to speak since the last decision."""
+        """Whether the user has spoken since the last decision."""
         return self._run_since_decision
 
     # --- what happens ------------------------------------------------------------------------------------------------
 
     def run_began(self, onset_at: float) -> None:
         """The user begins to speak."""
-        self._touch()
         self.run_open = self.window_is_speech = True
         self.onset_at = onset_at
         self.last_speech_at = max(onset_at, self.last_speech_at or onset_at)
-        self._run_since_decision = True
-        self._said_to_be_over = False
+        self._runs += 1
+        self._dismissed = ()
+        self._speaks()
 
-    def window(self, *, is_speech: bool, last_speech_at: float) -> None:
-        """One more window of the run was judged."""
+    def window(self, *, is_speech: bool, last_speech_at: float) -> bool:
+        """One more window of the run was judged. Tells whether the run goes on past a decision."""
         self.window_is_speech = is_speech
         self.last_speech_at = max(last_speech_at, self.last_speech_at or last_speech_at)
+        if not is_speech:
+            return False
+        goes_on = self.run_open and not self._run_since_decision and last_speech_at > self._decided_at
+        if goes_on or (self._over_at is not None and last_speech_at > self._over_at):
+            self._speaks()
+        return goes_on
 
     def run_ended(self, last_speech_at: float) -> None:
         """The user is silent again."""
@@ -123,26 +180,47 @@ class UserTurn:
     def understood(self, key: int, text: str, language: str, at: float) -> None:
         """Something is understood for good; an empty text takes back what came under the key, and the interim."""
         self._interim = ""
-        promoted = self._take_promoted()
-        before = self._pieces.get(key)
+        words = plain_words(text)
+        promoted, self._promoted = self._promoted, None
+        if promoted is not None and not self._covers(promoted, words):
+            promoted = None
         if not text:
-            if before is not None:
-                del self._pieces[key]
-                self._touch()
+            self._take_away(key if promoted is None else promoted.key)
             return
-        known = before or promoted
-        self._pieces[key] = Piece(text, language, at)
-        self.last_final_at = at
-        if known is None or plain_words(known.text) != plain_words(text):
+        self.is_wordless = False
+        if promoted is not None:
+            key = promoted.key
+            if key not in self._pieces and words == promoted.words:
+                return  # it is part of the conversation
+        before = self._pieces.get(key)
+        is_same = before is not None and plain_words(before.text) == words
+        is_dismissed = bool(words) and words == self._dismissed
+        if is_dismissed and self._dismissed_is_echo:
+            return
+        piece = Piece(text, language, at, is_new=not is_dismissed)
+        if is_same and before is not None:
+            piece.is_new = before.is_new
+        else:
             self._touch()
-            self.fresh = True
+        self._pieces[key] = piece
 
-    def understanding(self, text: str, language: str) -> None:
+    def understanding(self, text: str, language: str, at: float) -> None:
         """Something is understood, perhaps; replaces the interim before."""
+        if text and self._dismissed and plain_words(text) == self._dismissed:
+            return
         if text != self._interim:
             self._touch()
+            self._interim_at = at
+        if text:
+            self.is_wordless = False
         self._interim = text
         self._interim_language = language
+
+    def typed(self, key: int, text: str, at: float) -> None:
+        """The user has written something."""
+        self.is_wordless = False
+        self._touch()
+        self._pieces[key] = Piece(text, "", at, is_typed=True)
 
     def recognition_opened(self, key: int) -> None:
         """A recognition is under way."""
@@ -152,9 +230,10 @@ class UserTurn:
         """It is over."""
         self._recognitions.discard(key)
 
-    def said_to_be_over(self) -> None:
+    def said_to_be_over(self, at: float) -> None:
         """The recogniser says that the turn has ended."""
-        self._said_to_be_over = True
+        if not self._decided:
+            self._over_at = at
 
     def judged(self, serial: int, decision: Decision) -> None:
         """The turn detector has answered."""
@@ -163,38 +242,45 @@ class UserTurn:
 
     def discount(self) -> None:
         """What is new was said by nobody: it is forgotten."""
-        self._interim = ""
-        if self.fresh:
-            newest = next(reversed(self._pieces), None)
-            if newest is not None:
-                del self._pieces[newest]
-            self.fresh = False
+        self._dismiss(is_echo=True)
+        for key in [key for key, piece in self._pieces.items() if piece.is_new]:
+            del self._pieces[key]
 
     def ignore(self) -> None:
         """What is new asks for no answer of its own; it stays for the next turn."""
-        self.fresh = False
-        self._interim = ""
+        self._dismiss(is_echo=False)
+        self._settle_pieces()
 
     def reopen(self) -> None:
         """A decision is taken back, since the user goes on before the answer was heard."""
-        if self._pieces:
-            self.fresh = True
+        self._reopened = True
 
-    def decided(self) -> None:
+    def abandon(self) -> None:
+        """A decision that was taken back is not wanted any more."""
+        self._reopened = False
+
+    def decided(self, at: float) -> None:
         """What was said is decided about. It stays until it is committed."""
-        self.fresh = False
-        self._decided = True
-        self._said_to_be_over = False
+        self._settle_pieces()
+        self._reopened = False
+        self.is_wordless = False
+        self._decided, self._decided_at = True, at
+        self._over_at = None
         self._run_since_decision = False
 
-    def committed(self, keys: tuple[int, ...]) -> None:
-        """So much of it is part of the conversation."""
-        for key in keys:
-            self._pieces.pop(key, None)
-        if not self._pieces:
-            self.fresh = False
+    def committed(self, parts: Mapping[int, str]) -> None:
+        """So much of it is part of the conversation; what was understood anew since then is not."""
+        for key, text in parts.items():
+            piece = self._pieces.get(key)
+            if piece is not None and plain_words(piece.text) == plain_words(text):
+                del self._pieces[key]
 
     # --- when it is time ---------------------------------------------------------------------------------------------
+
+    @property
+    def waits_until(self) -> float | None:
+        """Until when a turn detector has put off the decision; None if none has."""
+        return self.decision_at() if self._verdict is Decision.WAIT else None
 
     def decision_at(self) -> float | None:
         """Return when it is time to answer, as things are; None if something must happen first."""
@@ -203,56 +289,84 @@ class UserTurn:
         at = self._silence_over_at()
         if self._interim or self._recognitions:
             return at + self.options.transcript_timeout
-        if self.options.turn_detector and not self._said_to_be_over and self._verdict is None:
-            return None
+        if self.options.turn_detector and self._over_at is None and self._verdict is None:
+            return None if self._asked != self.serial else max(at, self._asked_at + VERDICT_SECONDS)
         return at
 
-    def wants_verdict(self) -> bool:
+    def wants_verdict(self, at: float) -> bool:
         """Whether the turn detector is to be asked now; true once for each state of things."""
         asks = (
             self.options.turn_detector
             and self.fresh
             and not self._interim
             and not self._recognitions
-            and not self._said_to_be_over
+            and self._over_at is None
             and self._is_decidable()
             and self._asked != self.serial
         )
         if asks:
-            self._asked = self.serial
+            self._asked, self._asked_at = self.serial, at
         return asks
 
     def promote_interim(self, at: float) -> None:
         """Nobody has made the interim final in time: it counts now."""
-        if self._interim:
+        if not self._interim:
+            return
+        words = plain_words(self._interim)
+        if self._promoted is not None and self._covers(self._promoted, words):
+            key = self._promoted.key
+        else:
             self._promotions -= 1
-            self._pieces[self._promotions] = Piece(self._interim, self._interim_language, at, is_promoted=True)
-            self._interim = ""
-            self.fresh = True
-            self._touch()
+            key = self._promotions
+        self._pieces[key] = Piece(self._interim, self._interim_language, at)
+        self._promoted = _Promoted(key, words, self._runs)
+        self._interim = ""
+        self._touch()
 
     def _is_decidable(self) -> bool:
-        if self.run_open and not self._said_to_be_over:
+        if self.run_open and self._over_at is None:
             return False
-        return self.fresh or bool(self._interim)
+        return bool(self._interim) or self.fresh
 
     def _silence_over_at(self) -> float:
-        final_at = self.last_final_at or 0.0
-        if self.last_speech_at is None or self._said_to_be_over:
-            return final_at
-        delay = self.options.min_endpointing_delay
-        if self.text.endswith(_SENTENCE_ENDS):
-            delay *= self.options.punctuation_factor
-        if self._verdict is Decision.WAIT:
-            delay = self.options.max_endpointing_delay
-        return max(self.last_speech_at + delay, final_at)
+        at = self.last_final_at or 0.0
+        if self._over_at is not None:
+            at = max(at, self._over_at)
+        elif self.last_speech_at is not None:
+            at = max(at, self.last_speech_at + self._delay())
+        # An interim that comes later than any of the last speech is the only sign there is of more.
+        is_late = not self._run_since_decision or self._interim_at > at + self.options.transcript_timeout
+        return max(at, self._interim_at) if self._interim and is_late else at
 
-    def _take_promoted(self) -> Piece | None:
-        """Take away the interim that counted in the place of the final that comes now, if there is one."""
-        newest = next(reversed(self._pieces), None)
-        if newest is None or not self._pieces[newest].is_promoted or self._run_since_decision:
-            return None
-        return self._pieces.pop(newest)
+    def _delay(self) -> float:
+        if self._verdict is Decision.WAIT:
+            return self.options.max_endpointing_delay
+        is_sentence = self.text.endswith(_SENTENCE_ENDS)
+        return self.options.min_endpointing_delay * (self.options.punctuation_factor if is_sentence else 1.0)
+
+    def _covers(self, promoted: _Promoted, words: tuple[str, ...]) -> bool:
+        """Whether a text is what the recogniser made of a promoted interim, and no other speech."""
+        return promoted.runs == self._runs or words[: len(promoted.words)] == promoted.words
+
+    def _take_away(self, key: int) -> None:
+        if self._pieces.pop(key, None) is not None:
+            self._touch()
+
+    def _settle_pieces(self) -> None:
+        for piece in self._pieces.values():
+            piece.is_new = False
+
+    def _dismiss(self, *, is_echo: bool) -> None:
+        """Forget the interim, and know it again when it becomes final."""
+        if self._interim:
+            self._dismissed, self._dismissed_is_echo = plain_words(self._interim), is_echo
+        self._interim = ""
+
+    def _speaks(self) -> None:
+        self._touch()
+        self.is_wordless = True
+        self._run_since_decision = True
+        self._over_at = None
 
     def _touch(self) -> None:
         self.serial += 1

@@ -73,8 +73,9 @@ class Segmenter:
             self._speech_windows += 1
         else:
             self._silence_windows += 1
-        events = [self._inference_done()]
-        if self._smoothed >= self._threshold():
+        is_speech = self._smoothed >= self._threshold()
+        events = [self._inference_done(is_speech=is_speech)]
+        if is_speech:
             self._speech_run += 1
             self._silence_run = 0
             if not self._speaking and self._lasts(self._speech_run, self.options.min_speech_duration):
@@ -106,10 +107,11 @@ class Segmenter:
         self._speech_windows = 0
         return event
 
-    def _inference_done(self) -> VADEvent:
+    def _inference_done(self, *, is_speech: bool) -> VADEvent:
         event = self._event(VADEventType.INFERENCE_DONE)
         assert self._smoothed is not None  # judge() has set it
         event.probability = self._smoothed
+        event.is_speech = is_speech
         event.speaking = self._speaking
         event.raw_accumulated_silence = self._silence_run * self._window_seconds
         event.raw_accumulated_speech = self._speech_run * self._window_seconds

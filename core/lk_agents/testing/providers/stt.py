@@ -59,6 +59,7 @@ class ScriptedSTT(STT[Any]):
     :param streaming: whether it can listen; without, it recognises recordings only.
     :param interim_results: whether it gives interim transcripts.
     :param by_sound: whether a stream goes by the tones of :func:`voice` as well, instead of by time.
+    :param recognition_seconds: how long it takes to recognise a recording.
     :param breaks: what goes wrong; positions are seconds of the stream, or 0 for recordings.
     """
 
@@ -69,6 +70,7 @@ class ScriptedSTT(STT[Any]):
         streaming: bool = True,
         interim_results: bool = True,
         by_sound: bool = False,
+        recognition_seconds: float = 0.0,
         breaks: Iterable[Break] = (),
         sample_rate: int | None = None,
     ) -> None:
@@ -79,6 +81,7 @@ class ScriptedSTT(STT[Any]):
         )
         self.script = tuple(script)
         self.by_sound = by_sound
+        self.recognition_seconds = recognition_seconds
         self.calls: list[RecognizeCall] = []
         """Every stream and every attempt to recognise a recording, in order."""
         self.breaks = Breaks(breaks)
@@ -97,6 +100,7 @@ class ScriptedSTT(STT[Any]):
         limit = asyncio.timeout(conn_options.timeout)
         try:
             async with limit:
+                await asyncio.sleep(self.recognition_seconds)
                 await self.breaks.attempt().pass_(0.0)
         except TimeoutError as error:
             if not limit.expired():

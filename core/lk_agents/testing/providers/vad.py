@@ -91,7 +91,7 @@ class _ScriptedDetection(VADStream):
             self._speech_seconds += WINDOW_SECONDS
         else:
             self._silence_seconds += WINDOW_SECONDS
-        self._tell(VADEventType.INFERENCE_DONE, [window], probability=float(speech))
+        self._tell(VADEventType.INFERENCE_DONE, [window], is_speech=speech)
         if speech:
             self._speech, self._silence = self._speech + WINDOW_SECONDS, 0.0
             if not self._speaking and self._speech >= self._script.min_speech_duration:
@@ -120,7 +120,7 @@ class _ScriptedDetection(VADStream):
         keep = round(self._script.prefix_padding_duration / WINDOW_SECONDS)
         self._kept = self._kept[-keep:] if keep else []
 
-    def _tell(self, type: VADEventType, frames: Sequence[rtc.AudioFrame], *, probability: float = 0.0) -> None:
+    def _tell(self, type: VADEventType, frames: Sequence[rtc.AudioFrame], *, is_speech: bool | None = None) -> None:
         judged = type is VADEventType.INFERENCE_DONE
         self._event_ch.send_nowait(
             VADEvent(
@@ -130,7 +130,8 @@ class _ScriptedDetection(VADStream):
                 speech_duration=self._speech_seconds,
                 silence_duration=self._silence_seconds,
                 frames=list(frames) if judged else [_joined(frames)],
-                probability=probability,
+                probability=float(is_speech or False),
+                is_speech=is_speech,
                 speaking=self._speaking,
                 raw_accumulated_silence=self._silence if judged else 0.0,
                 raw_accumulated_speech=self._speech if judged else 0.0,

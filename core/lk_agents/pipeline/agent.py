@@ -1,0 +1,384 @@
+"""The agent as programs know it."""
+
+from __future__ import annotations
+
+import asyncio
+import warnings
+from collections.abc import AsyncIterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from lk_agents.foundation.log import logger
+from lk_agents.job.context import job_context_var
+from lk_agents.llm.chat_context import ChatContext
+from lk_agents.media.session_io import EndPolicy
+from lk_agents.media.surroundings import GRACE_SECONDS, session_io_for
+from lk_agents.pipeline.keeping import Keeping
+from lk_agents.turns.combinations import default_interruption
+from lk_agents.turns.judges import as_turn_detector
+from lk_agents.utils.events import EventEmitter
+from lk_agents.voice.dead_air import DeadAirDecider, DeadAirPolicy
+from lk_agents.voice.hearing import HearingOptions
+from lk_agents.voice.history import MIN_TIME_PLAYED_FOR_COMMIT
+from lk_agents.voice.options import TurnOptions
+from lk_agents.voice.session import VoiceSession
+from lk_agents.voice.session_options import BeforeLLM, BeforeTTS, Providers, SessionOptions
+from lk_agents.voice.tools import TOOL_TIMEOUT_SECONDS
+from lk_agents.voice.transcription_options import AgentTranscriptionOptions
+from lk_agents.voice.watchdog import DEAD_AIR_SECONDS
+
+if TYPE_CHECKING:
+    from livekit import rtc
+
+    from lk_agents.foundation.types import AgentState
+    from lk_agents.llm import LLM, FunctionContext, LLMStream
+    from lk_agents.media.session_io import SessionIO
+    from lk_agents.stt import STT
+    from lk_agents.tts import TTS
+    from lk_agents.turns import EndOfTurnPredictor, InterruptionStrategy, TurnDetector
+    from lk_agents.vad import VAD
+    from lk_agents.voice.speech_handle import SpeechHandle
+    from lk_agents.voice.utterance_production import RecordedAudio
+
+__all__ = ["EventTypes", "VoicePipelineAgent"]
+
+EventTypes = Literal[
+    "user_started_speaking",
+    "user_stopped_speaking",
+    "agent_started_speaking",
+    "agent_stopped_speaking",
+    "user_speech_committed",
+    "agent_speech_committed",
+    "agent_speech_interrupted",
+    "function_calls_collected",
+    "function_calls_finished",
+    "metrics_collected",
+    "agent_state_changed",
+    "user_message_received",
+    "turn_finished",
+    "dead_air",
+    "error",
+    "closed",
+]
+"""What an agent emits."""
+_INNER: Final = frozenset({"vad_event", "speech_event"})
+
+
+class VoicePipelineAgent(EventEmitter[EventTypes]):
+    """Listens to one participant, knows when it is its turn, thinks, speaks, and stops when it is interrupted.
+
+    Durations are seconds. Rules of turn-taking, in short: the user's turn is over ``min_endpointing_delay`` after the
+    last sample of speech, once what was said is understood; ``interrupt_speech_duration`` of speech under the agent's
+    own stops it, and it goes on if no words follow; the conversation says what was really heard.
+
+    Emits, with what is in parentheses: ``user_started_speaking``, ``user_stopped_speaking``,
+    ``agent_started_speaking``, ``agent_stopped_speaking``; ``user_speech_committed``, ``agent_speech_committed``,
+    ``agent_speech_interrupted`` (ChatMessage); ``function_calls_collected`` (list of FunctionCallInfo),
+    ``function_calls_finished`` (list of CalledFunction); ``metrics_collected`` (a record of ``lk_agents.metrics``);
+    ``agent_state_changed`` (str); ``user_message_received`` (TextMessage); ``turn_finished`` (TurnRecord);
+    ``dead_air`` (DeadAir); ``error`` (SessionError); ``closed`` (the reason, str).
+
+    :param vad: finds speech.
+    :param stt: understands it. One that cannot listen is given recordings, by way of ``vad``.
+    :param llm: thinks.
+    :param tts: speaks. One that takes whole texts only is given sentences.
+    :param noise_cancellation: for the user's voice, as the ``AudioStream`` of the media library takes it.
+    :param turn_detector: judges whether the user has finished, where what was understood is in its language.
+    :param chat_ctx: the conversation so far; it is used itself, and what is said is appended.
+    :param fnc_ctx: the functions that the model may call.
+    :param allow_interruptions: whether the user may interrupt replies.
+    :param interrupt_speech_duration: how long the user must speak to interrupt.
+    :param interrupt_min_words: how many words must be understood to interrupt; 0 for none.
+    :param min_endpointing_delay: how long after the user's last sample of speech the turn is over.
+    :param max_endpointing_delay: the same where ``turn_detector`` says that the user has not finished.
+    :param max_nested_fnc_calls: how many rounds of functions may follow each other.
+    :param preemptive_synthesis: prepare a reply whenever something was understood, before the turn is over.
+    :param transcription: how transcripts of both sides are shown.
+    :param before_llm_cb: called with the agent and a copy of the conversation before a reply; may change the copy, or
+        return the answer of a model, or False for no reply. May be async.
+    :param before_tts_cb: called with the agent and the text, or its pieces, of every speech; returns what is spoken.
+    :param plotting: record the conversation for ``lk-agents plot``: True for a file beside the program, or its path.
+    :param loop: of no effect: an agent runs in the loop in which it is started.
+    :param will_synthesize_assistant_reply: the older name of ``before_llm_cb``.
+    :param interruption: judges whether what the user does under the agent's speech interrupts it; by default the
+        length of the speech and the number of words above.
+    :param punctuation_factor: multiplies ``min_endpointing_delay`` where what was understood ends like a sentence.
+    :param transcript_timeout: how much longer than that delay a text is waited for which is not final yet.
+    :param empty_turn_timeout: after this long, a turn in which nothing was understood is answered; None for never.
+    :param resume_false_interruption: go on where the agent was if no words follow what interrupted it.
+    :param false_interruption_timeout: how long after the user's last sample words may follow.
+    :param speculative_recognition: ask an ``stt`` that cannot listen as soon as the user pauses.
+    :param tool_timeout: how long a function may take; None for ever.
+    :param serial_tools: call the functions of one answer one after the other.
+    :param dead_air_timeout: how long nothing may be heard when something should; None to watch nothing.
+    :param dead_air_policy: says what is done then.
+    :param filler: recorded, to be heard when the agent cannot speak in time.
+    :param goodbye: recorded, to be heard before a conversation ends that cannot go on.
+    :param end_policy: when the conversation, and with it the job, is over because people have left.
+    :param grace_seconds: how long the participant may be away, by the policy ``GRACE``.
+    :raises ConfigError: a number is negative.
+    """
+
+    MIN_TIME_PLAYED_FOR_COMMIT = MIN_TIME_PLAYED_FOR_COMMIT
+    """Seconds of a reply that must be heard before what it answers is part of the conversation, if it does not end."""
+
+    def __init__(
+        self,
+        *,
+        vad: VAD,
+        stt: STT,
+        llm: LLM[Any],
+        tts: TTS[Any],
+        noise_cancellation: rtc.NoiseCancellationOptions | None = None,
+        turn_detector: TurnDetector | EndOfTurnPredictor | None = None,
+        chat_ctx: ChatContext | None = None,
+        fnc_ctx: FunctionContext | None = None,
+        allow_interruptions: bool = True,
+        interrupt_speech_duration: float = 0.5,
+        interrupt_min_words: int = 0,
+        min_endpointing_delay: float = 0.5,
+        max_endpointing_delay: float = 6.0,
+        max_nested_fnc_calls: int = 1,
+        preemptive_synthesis: bool = False,
+        transcription: AgentTranscriptionOptions | None = None,
+        before_llm_cb: BeforeLLM | None = None,
+        before_tts_cb: BeforeTTS | None = None,
+        plotting: bool | str | Path = False,
+        loop: asyncio.AbstractEventLoop | None = None,  # noqa: ARG002  see above
+        will_synthesize_assistant_reply: BeforeLLM | None = None,
+        interruption: InterruptionStrategy | None = None,
+        punctuation_factor: float = 1.0,
+        transcript_timeout: float = 2.0,
+        empty_turn_timeout: float | None = None,
+        resume_false_interruption: bool = True,
+        false_interruption_timeout: float = 1.0,
+        speculative_recognition: bool = True,
+        tool_timeout: float | None = TOOL_TIMEOUT_SECONDS,
+        serial_tools: bool = False,
+        dead_air_timeout: float | None = DEAD_AIR_SECONDS,
+        dead_air_policy: DeadAirDecider | None = None,
+        filler: Sequence[rtc.AudioFrame] = (),
+        goodbye: Sequence[rtc.AudioFrame] = (),
+        end_policy: EndPolicy | str = EndPolicy.MANUAL,
+        grace_seconds: float = GRACE_SECONDS,
+    ) -> None:
+        super().__init__()
+        if will_synthesize_assistant_reply is not None:
+            warnings.warn(
+                "will_synthesize_assistant_reply is now called before_llm_cb", DeprecationWarning, stacklevel=2
+            )
+            before_llm_cb = will_synthesize_assistant_reply
+        self._providers = Providers(
+            vad=vad,
+            stt=stt,
+            llm=llm,
+            tts=_streaming(tts),
+            detector=None if turn_detector is None else as_turn_detector(turn_detector),
+            strategy=interruption or default_interruption(interrupt_speech_duration, interrupt_min_words),
+        )
+        self._options = SessionOptions(
+            turn=TurnOptions(
+                allow_interruptions=allow_interruptions,
+                interrupt_speech_duration=interrupt_speech_duration,
+                interrupt_min_words=interrupt_min_words,
+                min_endpointing_delay=min_endpointing_delay,
+                max_endpointing_delay=max_endpointing_delay,
+                punctuation_factor=punctuation_factor,
+                transcript_timeout=transcript_timeout,
+                empty_turn_timeout=empty_turn_timeout,
+                resume_false_interruption=resume_false_interruption,
+                false_interruption_timeout=false_interruption_timeout,
+                preemptive_synthesis=preemptive_synthesis,
+                turn_detector=turn_detector is not None,
+            ),
+            hearing=HearingOptions(speculative=speculative_recognition),
+            transcription=transcription or AgentTranscriptionOptions(),
+            max_nested_fnc_calls=max_nested_fnc_calls,
+            tool_timeout=tool_timeout,
+            serial_tools=serial_tools,
+            dead_air_timeout=dead_air_timeout,
+            dead_air_policy=dead_air_policy or DeadAirPolicy(),
+            filler=filler,
+            goodbye=goodbye,
+            before_llm=before_llm_cb,
+            before_tts=before_tts_cb,
+        )
+        self._chat_ctx = ChatContext() if chat_ctx is None else chat_ctx
+        self._fnc_ctx = fnc_ctx
+        self._noise_cancellation = noise_cancellation
+        self._end_policy, self._grace_seconds = EndPolicy(end_policy), grace_seconds
+        self._plotting = plotting
+        self._session: VoiceSession | None = None
+        self._keeping: Keeping | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._closed = False
+
+    # --- what it is made of ------------------------------------------------------------------------------------------
+
+    @property
+    def vad(self) -> VAD:
+        """Finds speech."""
+        return self._providers.vad
+
+    @property
+    def stt(self) -> STT:
+        """Understands it."""
+        return self._providers.stt
+
+    @property
+    def llm(self) -> LLM[Any]:
+        """Thinks."""
+        return self._providers.llm
+
+    @property
+    def tts(self) -> TTS[Any]:
+        """Speaks; an adapter, where what was given takes whole texts only."""
+        return self._providers.tts
+
+    @property
+    def chat_ctx(self) -> ChatContext:
+        """The conversation."""
+        return self._chat_ctx
+
+    @property
+    def fnc_ctx(self) -> FunctionContext | None:
+        """The functions that the model may call; a change counts from its next answer on."""
+        return self._fnc_ctx
+
+    @fnc_ctx.setter
+    def fnc_ctx(self, fnc_ctx: FunctionContext | None) -> None:
+        self._fnc_ctx = fnc_ctx
+        if self._session is not None:
+            self._session.conversation.fnc_ctx = fnc_ctx
+
+    @property
+    def state(self) -> AgentState:
+        """What the agent is doing, as it is shown; empty before it is started."""
+        return "" if self._session is None else self._session.state
+
+    # --- what it does ------------------------------------------------------------------------------------------------
+
+    def start(self, room: rtc.Room, participant: rtc.RemoteParticipant | str | None = None) -> None:
+        """Join the conversation in a room, in the background; the agent lives until :meth:`aclose`, or the job's end.
+
+        :param participant: whom to listen to, or the identity, which may come later; None for the first human.
+        :raises RuntimeError: it was started, or closed, already.
+        """
+        if self._session is not None or self._closed:
+            raise RuntimeError("this agent was started already: an agent holds one conversation")
+        io = session_io_for(
+            room,
+            participant=participant,
+            end_policy=self._end_policy,
+            grace_seconds=self._grace_seconds,
+            noise_cancellation=self._noise_cancellation,
+        )
+        self._begin(io, room_name=getattr(room, "name", "") or "")
+
+    def start_with(self, io: SessionIO) -> None:
+        """Begin a conversation in other surroundings than a room: a console, a test, your own.
+
+        :raises RuntimeError: it was started, or closed, already.
+        """
+        if self._session is not None or self._closed:
+            raise RuntimeError("this agent was started already: an agent holds one conversation")
+        self._begin(io)
+
+    def _begin(self, io: SessionIO, *, room_name: str = "") -> None:
+        self._session = VoiceSession(
+            self,
+            providers=self._providers,
+            options=self._options,
+            chat_ctx=self._chat_ctx,
+            fnc_ctx=self._fnc_ctx,
+            io=io,
+            emit=self._tell,
+            room_name=room_name,
+        )
+        self._keeping = Keeping(self._plotting, session=self._session.id)
+        self._task = asyncio.get_running_loop().create_task(self._run(self._session), name="lk-voice-agent")
+        context = job_context_var.get(None)
+        if context is not None:
+            context.add_shutdown_callback(self.aclose)
+
+    async def say(
+        self,
+        source: str | LLMStream | AsyncIterable[str],
+        *,
+        allow_interruptions: bool = True,
+        add_to_chat_ctx: bool = True,
+        audio: RecordedAudio | None = None,
+    ) -> SpeechHandle:
+        """Say something: behind what is being said and what it brings with it, before all else that waits.
+
+        Waits until the agent can be heard and returns once the speech is in line, not when it was heard: for that,
+        ``await`` what it returns. In a function that a model has called, the text is shown to the model when it is
+        asked what to say about the function, and pieces are read to their end before this returns.
+
+        :param source: a text, the answer of a model, or pieces of text.
+        :param allow_interruptions: whether the user may interrupt it.
+        :param add_to_chat_ctx: whether it becomes part of the conversation.
+        :param audio: a recording, which is played instead of speaking the text; frames of any rate.
+        :raises RuntimeError: the agent was not started, or is closed.
+        """
+        if self._session is None or self._closed:
+            raise RuntimeError("this agent is not in a conversation: call start() first")
+        return await self._session.say(
+            source, allow_interruptions=allow_interruptions, add_to_chat_ctx=add_to_chat_ctx, audio=audio
+        )
+
+    def interrupt(self, interrupt_all: bool = True) -> None:
+        """Fall silent at once, whatever may be interrupted or not.
+
+        :param interrupt_all: drop what waits to be said, too.
+        """
+        if self._session is not None:
+            self._session.interrupt(everything=interrupt_all)
+
+    async def aclose(self) -> None:
+        """Leave the conversation: nothing more is heard or said; functions that run get some seconds.
+
+        Every handle of a speech is done then. Any number of times. Cancelled, it is closed all the same.
+        """
+        self._closed = True
+        if self._session is not None:
+            await self._session.aclose()
+        if self._task is not None and self._task is not asyncio.current_task():
+            await asyncio.wait([self._task])
+
+    # --- its life ----------------------------------------------------------------------------------------------------
+
+    async def _run(self, session: VoiceSession) -> None:
+        try:
+            reason = await session.run()
+        except Exception as error:  # noqa: BLE001  whatever it is, the program is told, and nothing stays open
+            logger.exception("a conversation has failed")
+            reason = f"{type(error).__name__}: {error}"
+        ended_itself = not self._closed
+        self._closed = True
+        await session.aclose()
+        self._tell("closed", reason)
+        if self._keeping is not None:
+            await self._keeping.aclose()
+        context = job_context_var.get(None)
+        if ended_itself and context is not None:
+            context.shutdown(reason)
+
+    def _tell(self, event: Any, *args: Any) -> None:
+        if self._keeping is not None:
+            self._keeping.note(event, *args)
+        if event in _INNER:
+            return
+        try:
+            self.emit(event, *args)
+        except Exception:  # noqa: BLE001  a callback with wrong parameters
+            logger.exception("a callback failed", extra={"event": event})
+
+
+def _streaming(tts: TTS[Any]) -> TTS[Any]:
+    if tts.capabilities.streaming:
+        return tts
+    from lk_agents.tokenize import basic
+    from lk_agents.tts import StreamAdapter
+
+    return StreamAdapter(tts=tts, sentence_tokenizer=basic.SentenceTokenizer())

@@ -1,0 +1,97 @@
+"""What is measured in a conversation: the records of its providers, with the speech they belong to, and its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from lk_agents.foundation import clock
+from lk_agents.metrics.publish import publish
+from lk_agents.metrics.records import (
+    LLMMetrics,
+    PipelineEOUMetrics,
+    PipelineLLMMetrics,
+    PipelineSTTMetrics,
+    PipelineTTSMetrics,
+    PipelineVADMetrics,
+    STTMetrics,
+    TTSMetrics,
+    VADMetrics,
+)
+from lk_agents.utils.events import EventEmitter
+from lk_agents.voice.conversation import current_speech
+from lk_agents.voice.waterfall import dead_air_metrics, turn_metrics
+
+if TYPE_CHECKING:
+    from lk_agents.metrics.records import AgentMetrics
+    from lk_agents.voice.records import TurnRecord
+    from lk_agents.voice.session_options import Providers
+    from lk_agents.voice.signals import TurnDecided
+    from lk_agents.voice.watchdog import DeadAir
+
+__all__ = ["Measuring"]
+
+
+class Measuring:
+    """Hands the records of the providers on as ``metrics_collected``, and adds those of the conversation.
+
+    Records of a model and of a synthesizer count where they belong to a speech; another program may use the same ones.
+    """
+
+    def __init__(self, providers: Providers, emit: Callable[..., None]) -> None:
+        self._emit = emit
+        self._own: EventEmitter[Any] = EventEmitter()
+        self._own.on("metrics_collected", self._tell)
+        self._sources: list[EventEmitter[Any]] = [providers.stt, providers.vad, providers.llm, providers.tts]
+        for source in self._sources:
+            source.on("metrics_collected", self._collected)
+
+    def decided(self, command: TurnDecided) -> None:
+        """A turn is over: how long that took."""
+        if command.last_speech_at is None:
+            return
+        transcription = 0.0 if command.last_final_at is None else command.last_final_at - command.last_speech_at
+        self._publish(
+            PipelineEOUMetrics(
+                sequence_id=command.speech,
+                timestamp=clock.wall_seconds(),
+                end_of_utterance_delay=command.decided_at - command.last_speech_at,
+                transcription_delay=max(transcription, 0.0),
+            )
+        )
+
+    def turn(self, record: TurnRecord) -> None:
+        """A turn has been answered."""
+        self._publish(turn_metrics(record))
+
+    def dead_air(self, alarm: DeadAir) -> None:
+        """Nothing was heard."""
+        self._publish(dead_air_metrics(alarm))
+
+    def close(self) -> None:
+        """Hand nothing on any more. Any number of times."""
+        for source in self._sources:
+            source.off("metrics_collected", self._collected)
+        self._sources = []
+
+    def _collected(self, record: AgentMetrics) -> None:
+        speech = current_speech()
+        if isinstance(record, STTMetrics):
+            self._tell(_as(PipelineSTTMetrics, record))
+        elif isinstance(record, VADMetrics):
+            self._tell(_as(PipelineVADMetrics, record))
+        elif speech is not None and isinstance(record, LLMMetrics):
+            self._tell(_as(PipelineLLMMetrics, record, sequence_id=speech))
+        elif speech is not None and isinstance(record, TTSMetrics):
+            self._tell(_as(PipelineTTSMetrics, record, sequence_id=speech))
+
+    def _publish(self, record: AgentMetrics) -> None:
+        publish(self._own, record)
+
+    def _tell(self, record: AgentMetrics) -> None:
+        self._emit("metrics_collected", record)
+
+
+def _as(kind: type[Any], record: Any, **more: Any) -> Any:
+    return kind(**{each.name: getattr(record, each.name) for each in fields(record)}, **more)

@@ -1,0 +1,333 @@
+"""What agents of the older framework stumbled over; one test for each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from typing import Annotated, Any
+
+import pytest
+
+from lk_agents import APIStatusError
+from lk_agents.llm import ChatContext, FunctionContext, TypeInfo, ai_callable
+from lk_agents.metrics import PipelineLLMMetrics
+from lk_agents.pipeline import SessionError, SpeechOutcome
+from lk_agents.testing.providers import Answer, Break, Heard, ScriptedLLM, ScriptedTTS, ScriptedVAD, voice
+from lk_agents.testing.session import ScriptedCall
+from lk_agents.turns import EndOfTurnPredictor
+
+MakeCall = Callable[..., ScriptedCall]
+HELLO = Heard("Hello there", 1.0, 2.0)
+LONG = "One two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen."
+
+
+class Functions(FunctionContext):
+    """Two functions: one that takes its time, one that returns nothing."""
+
+    def __init__(self, seconds: float = 1.0) -> None:
+        self.seconds = seconds
+        self.ran: list[str] = []
+        self.running = self.most_running = 0
+        super().__init__()
+
+    @ai_callable()
+    async def weather(self, place: Annotated[str, TypeInfo("where")]) -> str:
+        """Look at the weather."""
+        self.running += 1
+        self.most_running = max(self.running, self.most_running)
+        await asyncio.sleep(self.seconds)
+        self.running -= 1
+        self.ran.append(place)
+        return f"sunny in {place}"
+
+    @ai_callable()
+    async def note(self) -> None:
+        """Write it down."""
+        self.ran.append("note")
+
+
+def weather(*places: str, text: str = "Let me see.") -> Answer:
+    return Answer(text, calls=[("weather", {"place": place}) for place in places])
+
+
+# --- its life --------------------------------------------------------------------------------------------------------
+
+
+async def test_it_is_started_once_and_closed_for_good(lk_session: MakeCall) -> None:
+    call = lk_session([HELLO], [LONG])
+    call.start()
+    with pytest.raises(RuntimeError, match="started already"):
+        call.agent.start_with(call.io)
+    await call.until(4.0)
+    waiting = await call.agent.say("And this is never heard.")
+
+    await asyncio.gather(call.agent.aclose(), call.agent.aclose())
+    await call.agent.aclose()
+
+    assert await waiting.join() is SpeechOutcome.CANCELLED
+    assert call.io.closed
+    assert call.told("closed") == ["closed"]
+    with pytest.raises(RuntimeError):
+        await call.agent.say("Too late.")
+    assert [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("lk-")] == []
+
+
+async def test_whoever_waits_for_a_speech_is_told_when_it_is_dropped(lk_session: MakeCall) -> None:
+    call = lk_session()
+    call.start()
+    first = await call.agent.say(LONG)
+    second = await call.agent.say("Never heard.")
+    await call.until(1.0)
+
+    call.agent.interrupt()
+
+    assert await first.join() is SpeechOutcome.INTERRUPTED
+    assert await second.join() is SpeechOutcome.CANCELLED
+    assert call.agent.state == "listening"
+
+
+async def test_what_is_said_one_after_the_other_is_heard_in_that_order(lk_session: MakeCall) -> None:
+    call = lk_session(io=None)
+    call.start()
+    spoken = [await call.agent.say(text) for text in ("First of all.", "Second.", "Third.")]
+    for each in spoken:
+        await each
+    await call.aclose()
+
+    assert call.heard() == ["First of all.", "Second.", "Third."]
+
+
+# --- callbacks that fail, models that fail ---------------------------------------------------------------------------
+
+
+async def test_a_failing_callback_costs_one_reply_and_no_word_of_the_user(lk_session: MakeCall) -> None:
+    asked: list[str] = []
+
+    def before(_: object, chat_ctx: ChatContext) -> None:
+        asked.append(str(chat_ctx.messages[-1].content))
+        if len(asked) == 1:
+            raise LookupError("no such customer")
+
+    caller = [HELLO, Heard("are you there", 6.0, 7.0)]
+    call = await lk_session(caller, ["I am."], before_llm_cb=before).run()
+
+    assert asked == ["Hello there", "Hello there are you there"]
+    assert [type(each.error) for each in call.told("error")] == [LookupError]
+    assert call.heard() == ["I am."]
+    assert call.told("agent_state_changed")[-1] == "listening"
+
+
+async def test_a_model_that_fails_is_told_of_and_the_agent_listens_again(lk_session: MakeCall) -> None:
+    broken = ScriptedLLM(["Never said."], breaks=[Break(error=APIStatusError("refused", status_code=401))])
+    call = await lk_session([HELLO], llm=broken).run(30)
+
+    errors: list[SessionError] = call.told("error")
+    assert [each.stage for each in errors] == ["llm"]
+    assert call.told("agent_state_changed")[-1] == "listening"
+    assert call.said() == ["Hello there"]
+
+
+async def test_it_listens_before_its_first_speech_and_after_an_empty_answer(lk_session: MakeCall) -> None:
+    call = await lk_session([HELLO], [Answer("", first_seconds=1.0)]).run()
+
+    assert call.told("agent_state_changed") == ["initializing", "listening", "thinking", "listening"]
+    assert call.heard() == []
+    assert call.said() == ["Hello there"]
+
+
+async def test_no_reply_is_wanted(lk_session: MakeCall) -> None:
+    call = await lk_session([HELLO, Heard("anyone", 6, 7)], before_llm_cb=lambda _, __: False).run()
+
+    assert call.said() == []
+    assert call.heard() == []
+    assert call.told("agent_state_changed")[-1] == "listening"
+
+
+# --- functions -------------------------------------------------------------------------------------------------------
+
+
+async def test_functions_that_return_nothing_are_finished_too(lk_session: MakeCall) -> None:
+    call = await lk_session([HELLO], [Answer("Noted.", calls=[("note", {})])], fnc_ctx=Functions()).run()
+
+    assert len(call.at("function_calls_finished")) == 1
+    assert [(each.name, each.output) for each in call.called()] == [("note", "")]
+    assert call.heard() == ["Noted."]
+
+
+async def test_the_model_is_measured_when_it_answers_for_functions(lk_session: MakeCall) -> None:
+    call = await lk_session([HELLO], [weather("Rome"), "It is sunny."], fnc_ctx=Functions()).run()
+
+    measured = [each.sequence_id for each in call.told("metrics_collected") if isinstance(each, PipelineLLMMetrics)]
+    assert len(measured) == 2
+    assert len(set(measured)) == 2
+    assert call.heard() == ["Let me see.", "It is sunny."]
+    assert [each.output for each in call.called()] == ["sunny in Rome"]
+
+
+async def test_a_new_turn_supersedes_the_answer_and_knows_what_the_function_did(lk_session: MakeCall) -> None:
+    functions = Functions(seconds=3.0)
+    caller = [HELLO, Heard("and what time is it", 4.0, 5.0)]
+    answers = [weather("Rome"), Answer("It is noon.", when="time")]
+    call = await lk_session(caller, answers, fnc_ctx=functions).run()
+
+    assert functions.ran == ["Rome"]
+    assert call.heard() == ["Let me see.", "It is noon."]
+    assert [each.output for each in call.called()] == ["sunny in Rome"]
+
+
+async def test_functions_run_at_the_same_time_and_their_order_is_kept(lk_session: MakeCall) -> None:
+    functions = Functions()
+    call = await lk_session([HELLO], [weather("Rome", "Oslo"), "Sunny in both."], fnc_ctx=functions).run()
+
+    assert functions.most_running == 2
+    assert [each.output for each in call.called()] == ["sunny in Rome", "sunny in Oslo"]
+
+
+async def test_functions_run_one_after_the_other_where_that_is_wanted(lk_session: MakeCall) -> None:
+    functions = Functions()
+    await lk_session([HELLO], [weather("Rome", "Oslo"), "Sunny."], fnc_ctx=functions, serial_tools=True).run()
+
+    assert functions.most_running == 1
+    assert functions.ran == ["Rome", "Oslo"]
+
+
+async def test_an_interrupted_speech_calls_nothing_and_says_so(lk_session: MakeCall) -> None:
+    functions = Functions()
+    caller = [HELLO, Heard("stop right there please", 5.0, 6.5)]
+    answers = [weather("Rome", text=LONG), Answer("Stopped.", when="stop")]
+    call = await lk_session(caller, answers, fnc_ctx=functions).run()
+
+    assert functions.ran == []
+    assert [each.output for each in call.called()] == ["cancelled"]
+
+
+async def test_calls_that_are_too_deep_are_cancelled(lk_session: MakeCall) -> None:
+    functions = Functions()
+    call = await lk_session([HELLO], [weather("Rome")], fnc_ctx=functions, max_nested_fnc_calls=0).run()
+
+    assert functions.ran == []
+    assert [each.output for each in call.called()] == ["cancelled"]
+    assert call.heard() == ["Let me see."]
+
+
+# --- turns -----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_turn_detector_that_hangs_does_not_silence_the_agent(lk_session: MakeCall) -> None:
+    class Hangs:
+        def unlikely_threshold(self, language: str | None) -> float | None:
+            return None
+
+        def supports_language(self, language: str | None) -> bool:
+            return True
+
+        async def predict_end_of_turn(self, chat_ctx: ChatContext) -> float:
+            await asyncio.sleep(60)
+            return 0.0
+
+    detector: EndOfTurnPredictor = Hangs()
+    call = await lk_session([HELLO], ["Hello."], turn_detector=detector).run()
+
+    assert call.heard() == ["Hello."]
+    assert call.at("agent_started_speaking")[0] < 4.0
+
+
+async def test_what_is_refused_under_an_uninterruptible_speech_is_asked_with_the_next_turn(
+    lk_session: MakeCall,
+) -> None:
+    caller = [Heard("my name is Ada", 1.0, 2.0), Heard("what is my name", 9.0, 10.0)]
+    call = lk_session(caller, ["Ada."])
+    call.start()
+    await call.agent.say(LONG, allow_interruptions=False)
+    await call.run()
+
+    assert call.heard() == [LONG, "Ada."]
+    assert call.said() == ["my name is Ada what is my name"]
+
+
+async def test_noise_gets_no_answer(lk_session: MakeCall) -> None:
+    call = lk_session(answers=["Are you there?"], vad=ScriptedVAD([(1.0, 1.5)]))
+    call.start()
+    call.io.say(voice([], 20.0))
+    await call.run(20)
+
+    assert len(call.at("user_started_speaking")) == 1
+    assert call.heard() == []
+    assert call.told("dead_air") == []
+
+
+async def test_noise_is_answered_where_that_is_wanted(lk_session: MakeCall) -> None:
+    call = lk_session(answers=["Are you there?"], vad=ScriptedVAD([(1.0, 1.5)]), empty_turn_timeout=5.0)
+    call.start()
+    call.io.say(voice([], 20.0))
+    await call.run(20)
+
+    assert call.heard() == ["Are you there?"]
+    assert call.said() == []
+
+
+async def test_an_older_parameter_warns_and_counts(lk_session: MakeCall) -> None:
+    with pytest.warns(DeprecationWarning, match="before_llm_cb"):
+        call = lk_session([HELLO], will_synthesize_assistant_reply=lambda _, __: False)
+
+    assert (await call.run()).heard() == []
+
+
+# --- speaking --------------------------------------------------------------------------------------------------------
+
+
+async def test_what_is_spoken_may_differ_from_what_is_remembered(lk_session: MakeCall) -> None:
+    tts = ScriptedTTS()
+
+    def before(_: object, text: Any) -> Any:
+        async def louder() -> AsyncIterator[str]:
+            async for piece in text:
+                yield piece.upper()
+
+        return text.upper() if isinstance(text, str) else louder()
+
+    call = await lk_session([HELLO], ["Hello to you."], tts=tts, before_tts_cb=before).run()
+
+    assert tts.spoken == ["HELLO TO YOU."]
+    assert call.heard() == ["Hello to you."]
+
+
+async def test_say_before_the_reply_from_inside_the_callback_goes_first(lk_session: MakeCall) -> None:
+    async def before(agent: Any, _: ChatContext) -> None:
+        await agent.say("One moment.")
+
+    call = await lk_session([HELLO], ["Hello."], before_llm_cb=before).run()
+
+    assert call.heard() == ["One moment.", "Hello."]
+
+
+async def test_say_inside_a_function_is_heard_before_the_answer_and_known_to_the_model(lk_session: MakeCall) -> None:
+    class Slow(FunctionContext):
+        @ai_callable()
+        async def look(self) -> str:
+            """Look it up."""
+            from lk_agents.pipeline import AgentCallContext
+
+            await AgentCallContext.get_current().agent.say("Still looking.")
+            await asyncio.sleep(2.0)
+            return "found"
+
+    llm = ScriptedLLM([Answer("Let me look.", calls=[("look", {})]), "I have found it."])
+    call = await lk_session([HELLO], llm=llm, fnc_ctx=Slow()).run()
+
+    assert call.heard() == ["Let me look.", "Still looking.", "I have found it."]
+    assert "Still looking." in [message.content for message in llm.calls[1].messages]
+
+
+async def test_a_typed_message_is_answered_at_once(lk_session: MakeCall) -> None:
+    call = lk_session(answers=[Answer(LONG, when="count"), Answer("Hello.", when="hello")])
+    call.start()
+    await call.until(1.0)
+    call.io.text.write("please count")
+    await call.until(4.0)
+    call.io.text.write("hello")
+    await call.run(10)
+
+    assert call.said() == ["please count", "hello"]
+    assert call.heard()[-1] == "Hello."
+    assert call.heard()[0].endswith("...")
