@@ -39,13 +39,14 @@ async def _hangover(dialect: Dialect, detector: Any, phrase: Any, step: int) -> 
     import numpy as np
     from livekit import rtc
 
-    from benchmarks.talk.sound import FRAME, RATE, hush
+    from benchmarks.talk.sound import RATE, hush
 
     kinds, stream = dialect.part("vad").VADEventType, detector.stream()
+    frame = RATE // 100
     before = BEFORE_SECONDS + step * WINDOW_SECONDS / STEPS
     sound = np.concatenate([hush(before), phrase.samples, hush(AFTER_SECONDS)])
-    for start in range(0, len(sound) - FRAME + 1, FRAME):
-        stream.push_frame(rtc.AudioFrame(sound[start : start + FRAME].tobytes(), RATE, 1, FRAME))
+    for start in range(0, len(sound) - frame + 1, frame):
+        stream.push_frame(rtc.AudioFrame(sound[start : start + frame].tobytes(), RATE, 1, frame))
     stream.end_input()
     windows, end = 0, 0
     async for event in stream:

@@ -14,8 +14,9 @@ import sys
 from typing import Any, Final
 
 from benchmarks.talk.caller import Caller
-from benchmarks.talk.conversing import converse
+from benchmarks.talk.conversing import converse, story
 from benchmarks.talk.echo import answering, echoes
+from benchmarks.talk.sound import phrases
 
 JOIN_SECONDS: Final = 30.0
 SETTLE_SECONDS: Final = 2.0
@@ -33,6 +34,7 @@ async def main() -> None:
             await stack.enter_async_context(answering(url, token))
         joining = [Caller.joined(url, token, seconds=JOIN_SECONDS) for token in parameters["callers"]]
         callers = [await stack.enter_async_context(each) for each in joining]
+        phrases()  # takes a while, the first time
         await asyncio.sleep(SETTLE_SECONDS)
         _tell({"ready": True})
         await _line()
@@ -44,7 +46,8 @@ async def _work(callers: list[Caller], parameters: dict[str, Any]) -> Any:
     if "echo" in parameters:
         return [await echoes(each, parameters["count"]) for each in callers]
     interruptions = parameters["interruptions"]
-    return await asyncio.gather(*[converse(each, interruptions, number=number) for number, each in enumerate(callers)])
+    await asyncio.gather(*[converse(each, interruptions, number=number) for number, each in enumerate(callers)])
+    return [story(each) for each in callers]  # all of them have finished: this takes a while
 
 
 async def _line() -> str:

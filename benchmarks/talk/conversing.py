@@ -10,11 +10,13 @@ from itertools import cycle, islice
 from typing import Any, Final
 
 from benchmarks.talk.caller import Caller
-from benchmarks.talk.sound import Phrase, phrases
-from benchmarks.talk.turns import Said
+from benchmarks.talk.sound import phrases
 
-__all__ = ["converse"]
+__all__ = ["converse", "story"]
 
+APART_SECONDS: Final = 0.7
+MOMENT_SECONDS: Final = 0.1
+"""After a phrase was given away, what is heard is no answer to its end."""
 PATIENCE_SECONDS: Final = 8.0
 """After that nobody waits for an answer any more."""
 PAUSE_SECONDS: Final = 1.0
@@ -27,31 +29,28 @@ STEP_SECONDS: Final = 0.13
 STEPS: Final = 4
 
 
-async def converse(caller: Caller, interruptions: Sequence[bool], *, number: int) -> dict[str, Any]:
-    """Hold one conversation, and return what was said and heard.
+async def converse(caller: Caller, interruptions: Sequence[bool], *, number: int) -> None:
+    """Hold one conversation.
 
     :param interruptions: for each phrase, whether it is said while the agent answers the one before.
     :param number: of the caller: everybody begins at another time and with another phrase.
     """
-    said: list[Said] = []
     words = islice(cycle(phrases()), number, None)
-    await asyncio.sleep(number * 0.7)
+    await asyncio.sleep(number * APART_SECONDS)
     for index, (phrase, interrupts) in enumerate(zip(words, interruptions, strict=False)):
         if interrupts:
             await asyncio.sleep(LISTENING_SECONDS + index % STEPS * STEP_SECONDS)
-        said.append(await _exchange(caller, phrase, interrupts))
+        else:
+            await caller.hears_nothing(lasting=PAUSE_SECONDS, seconds=LONGEST_ANSWER_SECONDS)
+        await caller.say(phrase, interrupts=interrupts)
+        await caller.hears(time.monotonic() + MOMENT_SECONDS, seconds=PATIENCE_SECONDS)
     await caller.hears_nothing(lasting=PAUSE_SECONDS, seconds=LONGEST_ANSWER_SECONDS)
+
+
+def story(caller: Caller) -> dict[str, Any]:
+    """Return what was said and heard."""
     return {
-        "said": [asdict(each) for each in said],
+        "said": [asdict(each) for each in caller.said()],
         "heard": [asdict(each) for each in caller.heard()],
-        "late": caller.latest,
+        "late": caller.late(),
     }
-
-
-async def _exchange(caller: Caller, phrase: Phrase, interrupts: bool) -> Said:
-    """Say something and wait until an answer begins, or nobody would wait any more."""
-    if not interrupts:
-        await caller.hears_nothing(lasting=PAUSE_SECONDS, seconds=LONGEST_ANSWER_SECONDS)
-    said = await caller.say(phrase, interrupts=interrupts)
-    await caller.hears(max(said.end, time.monotonic()), seconds=PATIENCE_SECONDS)
-    return said

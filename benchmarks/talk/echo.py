@@ -15,7 +15,6 @@ from benchmarks.talk.caller import Caller, TalkError
 from benchmarks.talk.heard import LOUD
 from benchmarks.talk.script import RATE, TONES
 from benchmarks.talk.sound import beep
-from benchmarks.talk.turns import Said
 
 __all__ = ["answering", "echoes"]
 
@@ -23,8 +22,6 @@ EAR_RATE: Final = 16_000
 ANSWER_SECONDS: Final = 0.2
 QUIET_SECONDS: Final = 0.3
 WAIT_SECONDS: Final = 2.0
-STEP_SECONDS: Final = 0.0037
-"""Each beep comes so much later, so that they find the agent's side anywhere in a frame."""
 
 
 @contextlib.asynccontextmanager
@@ -55,16 +52,16 @@ async def echoes(caller: Caller, count: int) -> list[float]:
 
     :raises TalkError: one did not come.
     """
-    said: list[Said] = []
     sound = beep()
     for index in range(count):
-        await caller.hears_nothing(lasting=QUIET_SECONDS + index * STEP_SECONDS, seconds=WAIT_SECONDS)
-        said.append(await caller.say(sound))
-        if not await caller.hears(said[-1].begin, seconds=WAIT_SECONDS):
+        await caller.hears_nothing(lasting=QUIET_SECONDS, seconds=WAIT_SECONDS)
+        begun = time.monotonic()
+        await caller.say(sound)
+        if not await caller.hears(begun, seconds=WAIT_SECONDS):
             raise TalkError(f"nothing was heard of beep {index + 1}")
     await caller.hears_nothing(lasting=QUIET_SECONDS, seconds=WAIT_SECONDS)
     heard = caller.heard()
-    return [min(each.begin for each in heard if each.begin > beep.begin) - beep.begin for beep in said]
+    return [min(each.begin for each in heard if each.begin > beep.begin) - beep.begin for beep in caller.said()]
 
 
 async def _answer(track: rtc.Track, source: rtc.AudioSource) -> None:

@@ -1,29 +1,23 @@
-"""What a caller heard, as loud stretches of the agent's tones, each with its place in time.
-
-Frames come from the media library when it has time; their samples belong to the moments at which they left the jitter
-buffer, one frame every 10 ms. Those are found from the frames that came the least late.
-"""
+"""What a caller heard, as loud stretches of the agent's tones, each with its place in time."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.talk.clock import moment
 from benchmarks.talk.script import SPACING, TONES
-from benchmarks.talk.sound import FRAME, FRAME_SECONDS, RATE, Samples
+from benchmarks.talk.sound import RATE, Samples
 
-__all__ = ["GAP_SECONDS", "Stretch", "frame_ends", "stretches"]
+__all__ = ["GAP_SECONDS", "LOUD", "Stretch", "stretches"]
 
 LOUD: Final = 2000
 """Of 32767. The agent's tone is eight times as loud; what silence becomes on its way stays far below."""
 GAP_SECONDS: Final = 0.04
 """Loud samples that are no further apart belong together."""
-NEAR_FRAMES: Final = 100
-"""Frames on each side that tell how late a frame is: in 1 s, clocks do not drift and some frame is in time."""
 TONE_SAMPLES: Final = round(0.2 * RATE)
 RESOLUTION: Final = 1 << 16
 
@@ -52,19 +46,11 @@ class Stretch:
         return self.last - self.first
 
 
-def frame_ends(arrivals: Sequence[float]) -> NDArray[np.float64]:
-    """Return when the last sample of each frame was due, from when the frames came."""
-    places = np.arange(1, len(arrivals) + 1) * FRAME_SECONDS
-    late = np.pad(np.asarray(arrivals) - places, NEAR_FRAMES, constant_values=np.inf)
-    least: NDArray[np.float64] = np.lib.stride_tricks.sliding_window_view(late, 2 * NEAR_FRAMES + 1).min(axis=1)
-    return places + least
-
-
-def stretches(samples: Samples, ends: NDArray[np.float64]) -> list[Stretch]:
+def stretches(samples: Samples, due: NDArray[np.float64]) -> list[Stretch]:
     """Return the loud stretches.
 
-    :param samples: whole frames.
-    :param ends: of :func:`frame_ends`.
+    :param samples: whole pieces.
+    :param due: when each piece was due.
     """
     loud = np.flatnonzero(np.abs(samples.astype(np.int32)) >= LOUD)
     if not len(loud):
@@ -73,19 +59,14 @@ def stretches(samples: Samples, ends: NDArray[np.float64]) -> list[Stretch]:
     firsts, lasts = loud[np.r_[0, breaks + 1]], loud[np.r_[breaks, len(loud) - 1]]
     return [
         Stretch(
-            begin=_time(first, ends),
-            end=_time(last, ends),
+            begin=moment(int(first), due),
+            end=moment(int(last), due),
             tone=_tone(samples[first : last + 1]),
             first=float(first / RATE),
             last=float(last / RATE),
         )
         for first, last in zip(firsts, lasts, strict=True)
     ]
-
-
-def _time(sample: int, ends: NDArray[np.float64]) -> float:
-    frame, within = divmod(int(sample), FRAME)
-    return float(ends[frame] - FRAME_SECONDS + within / RATE)
 
 
 def _tone(samples: Samples) -> int:

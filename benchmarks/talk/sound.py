@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import wave
 from dataclasses import dataclass
 from typing import Final
@@ -11,13 +12,14 @@ from numpy.typing import NDArray
 
 from benchmarks.frameworks import ROOT
 
-__all__ = ["FRAME", "FRAME_SECONDS", "RATE", "Phrase", "Samples", "beep", "hush", "loud_ends", "phrases", "upsampled"]
+__all__ = ["PIECE", "PIECE_SECONDS", "RATE", "Phrase", "Samples", "beep", "hush", "loud_ends", "phrases", "upsampled"]
 
 Samples = NDArray[np.int16]
 
 RATE: Final = 48_000
-FRAME_SECONDS: Final = 0.01
-FRAME: Final = round(RATE * FRAME_SECONDS)
+PIECE_SECONDS: Final = 0.05
+"""What callers give to the media library and take from it at a time; it sends 10 ms at a time."""
+PIECE: Final = round(RATE * PIECE_SECONDS)
 
 AUDIO: Final = ROOT / "examples" / "demo" / "audio"
 CUTS: Final = (
@@ -50,9 +52,9 @@ class Phrase:
 
     @classmethod
     def of(cls, samples: Samples) -> Phrase:
-        """Make a phrase of samples, filled up with silence to whole frames."""
+        """Make a phrase of samples, filled up with silence to whole pieces."""
         first, last = loud_ends(samples)
-        return cls(np.pad(samples, (0, -len(samples) % FRAME)), first, last)
+        return cls(np.pad(samples, (0, -len(samples) % PIECE)), first, last)
 
 
 def loud_ends(samples: Samples) -> tuple[int, int]:
@@ -74,9 +76,10 @@ def upsampled(samples: Samples, factor: int) -> Samples:
     return np.clip(np.round(sound), -32768, 32767).astype(np.int16)
 
 
-def phrases() -> list[Phrase]:
+@functools.cache
+def phrases() -> tuple[Phrase, ...]:
     """Return what callers say, one after the other."""
-    return [Phrase.of(_cut(name, begin, end)) for name, begin, end in CUTS]
+    return tuple(Phrase.of(_cut(name, begin, end)) for name, begin, end in CUTS)
 
 
 def beep() -> Phrase:

@@ -101,7 +101,7 @@ class Terminal:
     def lines(self) -> list[str]:
         """What is to be seen."""
         lines = [line.split("\r\x1b[K")[-1] for line in self.raw.split("\n")]
-        return [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in lines]
+        return [re.sub(r"\x1b\[[0-9;]*m", "", line).rstrip() for line in lines]
 
 
 def said(text: str, *, final: bool = True, segment_id: str = "1") -> TextSegment:

@@ -120,6 +120,7 @@ async def test_the_error_of_a_slow_member_tells_who_and_what() -> None:
 
 async def test_a_member_that_does_not_end_after_its_input_is_given_up(lk_clock: VirtualClock) -> None:
     async with over(HearingSTT({"end": silence}, always=True)) as adapter, adapter.stream() as stream:
+        stream.push_frame(frame(0))
         stream.end_input()
         with pytest.raises(APIConnectionError) as caught:
             await anext(stream)
@@ -135,6 +136,7 @@ async def test_a_member_that_still_tells_something_after_its_input_is_waited_for
             stream._event_ch.send_nowait(tells("final", f"w{number}"))
 
     async with over(HearingSTT({"end": tell_slowly})) as adapter, adapter.stream() as stream:
+        stream.push_frame(frame(0))
         stream.end_input()
         assert texts([event async for event in stream]) == ["w0", "w1", "w2", "w3"]
 
@@ -148,6 +150,7 @@ async def test_usage_is_no_sign_of_life(lk_clock: VirtualClock) -> None:
             stream._event_ch.send_nowait(SpeechEvent(USAGE, recognition_usage=RecognitionUsage(0.3)))
 
     async with over(HearingSTT({"end": count})) as adapter, adapter.stream() as stream:
+        stream.push_frame(frame(0))
         stream.end_input()
         with pytest.raises(APIConnectionError):
             async for _ in stream:

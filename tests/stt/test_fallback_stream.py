@@ -60,15 +60,34 @@ def dead(*, interim_results: bool = True) -> HearingSTT:
     return HearingSTT({"open": broken()}, always=True, interim_results=interim_results)
 
 
-async def test_a_member_that_fails_at_once_is_replaced_also_if_there_is_no_audio_at_all() -> None:
-    class Greeting(HearingSTT):
-        async def meets(self, where: int | str, stream: HearingStream) -> None:
-            if where == "open":
-                stream._event_ch.send_nowait(SpeechEvent(FINAL, alternatives=[SpeechData("en", "hello world")]))
-
-    async with over(dead(), Greeting()) as adapter, adapter.stream() as stream:
+async def test_a_member_that_fails_at_once_is_replaced_although_the_input_has_ended() -> None:
+    async with over(dead(), HearingSTT()) as adapter, adapter.stream() as stream:
+        stream.push_frame(frame(1))
         stream.end_input()
-        assert texts([event async for event in stream]) == ["hello world"]
+        assert texts([event async for event in stream]) == ["w1"]
+
+
+async def test_without_any_audio_no_member_is_asked() -> None:
+    member = HearingSTT()
+    async with over(dead(), member) as adapter, adapter.stream() as stream:
+        stream.flush()
+        stream.end_input()
+        assert [event async for event in stream] == []
+
+    assert member.streams == []
+
+
+async def test_a_flush_before_the_first_audio_is_no_sign_of_a_slow_member() -> None:
+    member = HearingSTT()
+    async with over(member, attempt_timeout=1) as adapter, adapter.stream() as stream:
+        changes = changes_of(adapter)
+        stream.flush()
+        await asyncio.sleep(5)
+        stream.push_frame(frame(1))
+        stream.end_input()
+        assert texts([event async for event in stream]) == ["w1"]
+
+    assert changes == []
 
 
 @pytest.mark.parametrize("timed", [True, False], ids=["with times", "without times"])
@@ -365,7 +384,8 @@ async def test_a_member_on_trial_that_does_not_end_after_its_input_is_given_up(l
 async def test_flushes_reach_members_on_trial() -> None:
     first = HearingSTT({"open": broken()}, {"end": silence})
     async with over(first, HearingSTT(), attempt_timeout=1) as adapter, adapter.stream() as stream:
-        for _ in range(3):
+        for _ in range(4):  # at the first one it fails; before it has heard anything, it is told of no flush
+            stream.push_frame(frame(0))
             await asyncio.sleep(0.1)
             stream.flush()
         await asyncio.sleep(0.1)

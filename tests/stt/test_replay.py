@@ -97,7 +97,7 @@ async def test_the_last_break_ends_the_speech_as_well_before_the_reader_gets_the
 
 
 class Telling(RecognizeStream):
-    """Takes a frame, tells what it was given for this attempt, and breaks; after the last one it ends."""
+    """Takes a frame, tells what it was given for this attempt, and breaks; in the last one it listens to the end."""
 
     def __init__(self, *attempts: list[SpeechEvent], frames: int = 1) -> None:
         self.attempts = list(attempts)
@@ -111,12 +111,15 @@ class Telling(RecognizeStream):
             self._event_ch.send_nowait(event)
         if self.attempts:
             raise broken()
+        async for _ in self._input_ch:
+            pass
 
 
 @pytest.mark.usefixtures("lk_clock")
 async def test_an_end_that_a_plugin_makes_good_after_a_break_is_not_told_twice() -> None:
     stream = Telling([SpeechEvent(START)], [SpeechEvent(END), SpeechEvent(START), SpeechEvent(END)])
     stream.push_frame(frame(1))
+    stream.end_input()
 
     assert [event.type async for event in stream] == [START, END, START, END]
 
@@ -140,6 +143,7 @@ async def test_words_that_begin_before_the_last_finals_end_are_cut_from_what_is_
     stream._settles = lambda event: 0.3
     for _ in range(20):
         stream.push_frame(frame(1))
+    stream.end_input()
 
     heard = finals([event async for event in stream])
 
@@ -156,6 +160,7 @@ async def test_a_transcript_of_which_everything_was_told_is_not_told_again() -> 
     stream._settles = lambda event: 0.3
     for _ in range(20):
         stream.push_frame(frame(1))
+    stream.end_input()
 
     assert [each.text for each in finals([event async for event in stream])] == ["hello"]
 
@@ -165,6 +170,7 @@ async def test_an_interim_of_the_same_audio_after_a_final_in_one_session_is_left
     late = SpeechEvent(INTERIM, alternatives=[SpeechData("en", "hello", 0.0, 0.2)])
     stream = Telling([transcript("hello", times=[(0.0, 0.3)]), late])
     stream.push_frame(frame(1))
+    stream.end_input()
 
     assert [event.type async for event in stream] == [FINAL, INTERIM]
 

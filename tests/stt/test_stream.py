@@ -62,12 +62,24 @@ async def test_a_sentence_is_a_start_interims_a_final_and_an_end() -> None:
 
 async def test_a_flush_marks_the_end_of_a_segment_and_the_end_of_the_input_is_one_too() -> None:
     stream = Raw(HearingSTT())
+    stream.push_frame(frame(1))
     stream.flush()
     stream.push_frame(frame(1))
     stream.end_input()
 
     assert [event async for event in stream] == []
-    assert [item if item == "flush" else "frame" for item in stream.items] == ["flush", "frame", "flush"]
+    assert [item if item == "flush" else "frame" for item in stream.items] == ["frame", "flush", "frame", "flush"]
+
+
+async def test_a_flush_before_any_audio_ends_nothing() -> None:
+    stream = Raw(HearingSTT())
+    stream.flush()
+    stream.push_frame(frame(1))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+
+    assert len(stream.items) == len(stream.frames) == 1
+    await stream.aclose()
 
 
 async def test_feeding_after_the_end_of_the_input_is_an_error() -> None:
@@ -227,13 +239,17 @@ async def test_leaving_the_context_closes_the_stream(lk_clock: VirtualClock) -> 
 
 
 class Telling(RecognizeStream):
-    """Tells what it was given to tell; a list for each attempt, with an exception at its end perhaps."""
+    """Tells what it was given to tell of a frame; a list for each attempt, with an exception at its end perhaps."""
 
     def __init__(self, engine: HearingSTT, *attempts: list[SpeechEvent | Exception]) -> None:
         self.attempts = list(attempts)
         super().__init__(stt=engine, conn_options=engine.opened[0][1] if engine.opened else ONCE)
+        self.push_frame(frame(1))
+        self.end_input()
 
     async def _run(self) -> None:
+        async for _ in self._input_ch:
+            pass
         for each in self.attempts.pop(0):
             if isinstance(each, Exception):
                 raise each

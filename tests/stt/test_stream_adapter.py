@@ -242,6 +242,7 @@ async def test_a_detector_that_hangs_is_closed_with_the_stream() -> None:
 
     vad = HangingVAD()
     stream = StreamAdapter(stt=RecordingSTT(), vad=vad).stream()
+    stream.push_frame(frame(1))
     for _ in range(3):
         await asyncio.sleep(0)
 

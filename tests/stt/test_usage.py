@@ -109,18 +109,20 @@ async def test_a_stream_without_audio_has_no_metrics() -> None:
     assert metrics == []
 
 
-async def test_a_usage_event_that_tells_nothing_reaches_the_reader_and_measures_nothing() -> None:
+async def test_a_usage_event_that_tells_nothing_reaches_the_reader_and_counts_for_nothing() -> None:
     class Sloppy(RecognizeStream):
         async def _run(self) -> None:
+            async for _ in self._input_ch:
+                pass
             self._event_ch.send_nowait(SpeechEvent(USAGE))
 
     engine = HearingSTT()
     metrics = metrics_of(engine)
 
-    events = [event async for event in Sloppy(stt=engine, conn_options=APIConnectOptions())]
+    events = await read(Sloppy(stt=engine, conn_options=APIConnectOptions()), frames=1)
 
     assert events == [SpeechEvent(USAGE)]
-    assert metrics == []
+    assert [one.audio_duration for one in metrics] == pytest.approx([0.1])  # what it was given
 
 
 async def test_a_listener_that_fails_does_not_reach_the_stream() -> None:

@@ -73,9 +73,10 @@ async def test_every_final_of_a_turn_has_a_key_of_its_own() -> None:
 async def test_events_of_the_recogniser_carry_the_key_that_their_transcript_will_have() -> None:
     stt = DictatedSTT()
     async with Listening(stt) as user:
+        user.say([], 0.1)
         for kind in (Kind.INTERIM_TRANSCRIPT, Kind.FINAL_TRANSCRIPT, Kind.INTERIM_TRANSCRIPT):
             stt.tell(kind, "hello")
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.2)
 
     assert [key for _, key in user.speech_events] == [1, 1, 2]
 
@@ -83,10 +84,11 @@ async def test_events_of_the_recogniser_carry_the_key_that_their_transcript_will
 async def test_a_final_without_any_text_is_told_so_that_it_withdraws_the_interim() -> None:
     stt = DictatedSTT()
     async with Listening(stt) as user:
+        user.say([], 0.1)
         stt.tell(Kind.INTERIM_TRANSCRIPT, "hm")
         stt.tell(Kind.FINAL_TRANSCRIPT)
         stt.tell(Kind.FINAL_TRANSCRIPT, "  ")
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.2)
 
     assert user.texts() == [(1, ""), (2, "")]
 
@@ -94,10 +96,11 @@ async def test_a_final_without_any_text_is_told_so_that_it_withdraws_the_interim
 async def test_a_preflight_transcript_is_an_interim_and_a_resumed_turn_keeps_it_open() -> None:
     stt = DictatedSTT()
     async with Listening(stt) as user:
+        user.say([], 0.1)
         stt.tell(Kind.PREFLIGHT_TRANSCRIPT, "hello")
         stt.tell(Kind.TURN_RESUMED)
         stt.tell(Kind.TURN_RESUMED, "hello there")
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.2)
 
     assert [each.text for each in user.of(s.Interim)] == ["hello", "hello there"]
     assert len(user.posted) == 2
@@ -107,9 +110,10 @@ async def test_a_preflight_transcript_is_an_interim_and_a_resumed_turn_keeps_it_
 async def test_the_end_of_a_turn_is_told_if_the_recogniser_can_judge_it(able: bool) -> None:
     stt = DictatedSTT(end_of_turn=able)
     async with Listening(stt) as user:
+        user.say([], 0.1)
         stt.tell(Kind.FINAL_TRANSCRIPT, "hello")
         stt.tell(Kind.END_OF_TURN)
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.2)
 
     assert user.kinds() == (["Final", "EndOfTurn"] if able else ["Final"])
 

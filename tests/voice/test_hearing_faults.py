@@ -192,8 +192,8 @@ async def test_a_stream_that_ends_by_itself_has_failed() -> None:
         user.say([HELLO], 4.0)
         await asyncio.sleep(4.1)
 
-    ((_, _, error),) = user.errors
-    assert "ended by itself" in str(error)
+    ((_, stage, _),) = user.errors
+    assert stage == "stt"
     assert user.texts() == [(1, "hello there")]
 
 
@@ -274,6 +274,18 @@ async def test_a_detector_that_fails_in_mid_speech_leaves_nothing_open_and_its_s
     assert second.onset_at == pytest.approx(3.0, abs=2 * W)
     assert user.of(s.VoiceRunEnded)[1].last_speech_at == pytest.approx(6.0, abs=0.011)
     assert len(user.of(s.SpeechStarted)) == len(user.of(s.SpeechStopped)) == 2
+
+
+async def test_a_detector_whose_stream_ends_by_itself_has_failed() -> None:
+    vad = ScriptedVAD(breaks=[Break(1.5, BreakKind.END)])
+    async with Listening(ScriptedSTT([LONG]), vad=vad) as user:
+        user.say([LONG], 8.0)
+        await asyncio.sleep(8.1)
+
+    ((_, stage, error),) = user.errors
+    assert stage == "vad"
+    assert "ended by itself" in str(error)
+    assert user.of(s.VoiceRunEnded)[1].last_speech_at == pytest.approx(6.0, abs=0.011)
 
 
 class Fragile(VAD):

@@ -6,7 +6,6 @@ import pytest
 from tests.voice.turn_driver import Shell
 
 from lk_agents.turns.evidence import Decision
-from lk_agents.turns.words import count_words
 from lk_agents.voice import signals as s
 from lk_agents.voice.options import TurnOptions
 
@@ -51,6 +50,7 @@ def test_speech_interrupts_if_the_last_window_before_its_deadline_is_speech(
     shell.run()
 
     assert shell.when("pause") == paused
+    assert (4.5 in [moment for moment, _ in shell.asked]) is bool(paused)
     assert len(shell.when("resume")) == len(paused)
     assert shell.at_rest()
 
@@ -327,190 +327,79 @@ def test_what_is_said_while_a_pause_is_decided_waits_for_the_paused_speech() -> 
     assert shell.happened("resume", "play s1") == [(5.7, "resume r1"), (12.8, "play s1")]
 
 
-def test_words_under_a_pause_whose_judge_is_lost_stop_it_at_the_decision() -> None:
-    shell = talking(judge=lambda ask: None if ask.text else Decision.ACT)
+@pytest.mark.parametrize("speech", ["r1", "s1"])
+def test_words_under_a_pause_whose_judge_is_lost_stop_it_at_the_decision(speech: str) -> None:
+    shell = Shell(judge=lambda ask: None if ask.text else Decision.ACT, reply_seconds=10.0)
+    if speech == "r1":
+        shell = talking(judge=lambda ask: None if ask.text else Decision.ACT)
+    else:
+        shell.say(3.0, "s1", seconds=10.0)
     shell.voice((4.0, 4.7))
     shell.final(5.0, "wait", key=2)
 
     shell.run()
 
-    assert moves(shell)[:2] == [(4.288 - 0.128, "pause r1"), (8.0, "stop r1")]
-    assert shell.asked_texts == ["question one", "wait"]
+    assert shell.happened("pause", "stop") == [(4.16, f"pause {speech}"), (8.0, f"stop {speech}")]
+    assert shell.asked_texts[-1] == "wait"
 
 
-# --- strategies ------------------------------------------------------------------------------------------------------
-
-
-def backchannels(ask: s.AskInterruption) -> Decision:
-    if ask.text:
-        return Decision.IGNORE if set(ask.text.lower().strip(".").split()) <= {"mhm", "yeah"} else Decision.ACT
-    return Decision.ACT if ask.speech_seconds >= 0.5 else Decision.WAIT
-
-
-@pytest.mark.parametrize("when", [4.35, 4.6, 4.9, 5.4], ids=["at once", "before", "behind", "late"])
-def test_a_backchannel_stops_nothing_and_asks_for_nothing(when: float) -> None:
-    shell = talking(judge=backchannels)
-    shell.voice((4.0, 4.3))
-    shell.final(when, "Mhm.", key=2)
-
-    shell.run()
-
-    assert moves(shell) == [(11.6, "silent r1")]
-    assert shell.asked_texts == ["question one"]
-    assert shell.at_rest()
-
-
-def test_a_backchannel_is_part_of_the_next_turn() -> None:
-    shell = talking(judge=backchannels)
-    shell.voice((4.0, 4.3))
-    shell.final(4.6, "mhm", key=2)
-    shell.voice((20.0, 21.0))
-    shell.final(21.2, "go on", key=3)
-
-    shell.run()
-
-    assert shell.asked_texts == ["question one", "mhm go on"]
-
-
-def test_a_backchannel_that_becomes_final_behind_the_agents_speech_asks_for_nothing() -> None:
-    shell = talking(judge=backchannels)
-    shell.voice((11.2, 11.4))
-    shell.interim(11.5, "mhm")
-    shell.interim(11.7, "mhm")
-    shell.final(11.8, "Mhm.", key=2)
-
-    shell.run()
-
-    assert shell.asked_texts == ["question one"]
-    assert shell.at_rest()
-
-
-def test_a_backchannel_that_goes_on_is_none() -> None:
-    shell = talking(judge=backchannels)
-    shell.voice((4.0, 5.0))
-    shell.interim(4.3, "yeah")
-    shell.interim(4.6, "yeah but")
-    shell.final(5.2, "yeah but", key=2)
-
-    shell.run()
-
-    assert moves(shell)[0] == (4.5, "pause r1")
-    assert moves(shell)[1] == (4.6, "stop r1")
-    assert shell.asked_texts == ["question one", "yeah but"]
-
-
-def test_a_paused_speech_goes_on_at_once_when_what_was_said_is_a_backchannel() -> None:
-    shell = talking(judge=backchannels)
+def test_words_under_a_pause_stop_it_whatever_the_judge_cannot_say_of_them() -> None:
+    shell = talking(judge=lambda ask: Decision.WAIT if ask.text else Decision.ACT)
     shell.voice((4.0, 4.7))
-    shell.final(4.9, "mhm", key=2)
+    shell.interim(4.9, "wait")
+    shell.final(5.1, "wait", key=2)
 
     shell.run()
 
-    assert moves(shell)[:2] == [(4.5, "pause r1"), (4.9, "resume r1")]
+    assert moves(shell)[:2] == [(4.16, "pause r1"), (4.9, "stop r1")]
 
 
-def test_a_reply_prepared_for_a_backchannel_is_dropped() -> None:
-    shell = talking(TurnOptions(preemptive_synthesis=True), judge=backchannels)
+def test_a_run_begun_before_the_decision_counts_from_the_decision() -> None:
+    shell = Shell(TurnOptions(preemptive_synthesis=True), reply_after=0.1)
+    shell.voice((0.0, 1.0))
+    shell.final(1.2, "question one")
+    shell.at(1.504, lambda at: s.VoiceRunBegan(at, 1.49))
+    for k in range(1, 30):
+        shell.at(1.504 + 0.032 * k, lambda at: s.VoiceWindow(at, is_speech=True, last_speech_at=at))
+
+    shell.run(until=2.3)
+
+    assert shell.happened("play", "pause") == [(1.5, "play r1"), (2.0, "pause r1")]
+
+
+def test_a_sentence_of_too_few_words_interrupts_nothing() -> None:
+    shell = talking(TurnOptions(interrupt_min_words=5))
     shell.voice((4.0, 4.3))
-    shell.final(4.6, "mhm", key=2)
-
-    shell.run()
-
-    assert shell.at_rest()
-    assert shell.asked_texts == ["question one"]
-
-
-def echo(ask: s.AskInterruption) -> tuple[Decision, bool] | Decision:
-    return (Decision.IGNORE, True) if ask.text == "as I said" else Decision.WAIT
-
-
-def test_the_agents_own_voice_is_said_by_nobody() -> None:
-    shell = talking(judge=echo)
-    shell.voice((4.0, 4.3))
-    shell.interim(4.4, "as I said")
-    shell.final(4.6, "as I said", key=2)
+    shell.final(4.6, "stop it now", key=2)
 
     shell.run()
 
     assert moves(shell) == [(11.6, "silent r1")]
-    assert shell.machine.turn.text == ""
-    assert shell.at_rest()
 
 
-def test_the_agents_own_voice_that_becomes_final_behind_its_speech_is_said_by_nobody() -> None:
-    shell = talking(judge=echo)
-    shell.voice((11.2, 11.4))
-    shell.interim(11.5, "as I said")
-    shell.final(11.8, "As I said.", key=2)
+def test_nobody_is_asked_about_a_speech_that_is_falling_silent() -> None:
+    shell = talking(TurnOptions(resume_false_interruption=False), stop_seconds=0.5)
+    shell.voice((4.0, 5.5))
+    shell.final(4.6, "stop it now", key=2)
+    shell.at(4.7, lambda at: s.Typed(at, "really"))
 
     shell.run()
 
-    assert shell.asked_texts == ["question one"]
-    assert shell.machine.turn.text == ""
+    assert moves(shell) == [(4.5, "stop r1"), (5.0, "silent r1")]
+    assert max(moment for moment, _ in shell.asked) == 4.5
 
 
-def test_the_agents_own_voice_takes_nothing_away_that_the_user_said_before() -> None:
-    shell = talking(TurnOptions(allow_interruptions=True), judge=echo)
-    shell.voice((4.0, 4.3))
-    shell.final(4.4, "as I said", key=2)
-    shell.voice((20.0, 21.0))
-    shell.final(21.2, "question two", key=3)
-
-    shell.run()
-
-    assert shell.asked_texts == ["question one", "question two"]
-
-
-def test_a_verdict_out_of_date_is_void() -> None:
-    shell = talking(judge=lambda _: None)
-    shell.voice((4.0, 6.0))
-    shell.do_at(4.7, lambda: shell.post(s.InterruptionVerdict(4.7, shell.asked[0][1].serial, Decision.ACT)))
-
-    shell.run()
-
-    assert not shell.when("pause")
-
-
-def test_a_verdict_about_a_speech_that_is_over_does_not_touch_the_next_one() -> None:
-    shell = Shell(judge=lambda _: Decision.ACT, judge_after=0.5)
-    shell.say(0.0, "s1", seconds=1.4)
-    shell.say(0.0, "s2", seconds=2.0)
-    shell.voice((1.0, 1.3))
-
-    shell.run()
-
-    assert shell.asked
-    assert not shell.when("pause")
-    assert not shell.when("stop")
-
-
-def test_the_decision_waits_for_a_judge_who_is_still_thinking_about_the_words() -> None:
-    shell = talking(judge=lambda ask: backchannels(ask), judge_after=0.7)
-    shell.voice((4.0, 4.3))
-    shell.final(4.6, "mhm", key=2)
+def test_a_reply_that_waits_behind_one_that_may_not_be_interrupted_stops_nothing_when_it_is_decided_again() -> None:
+    shell = talking(TurnOptions(allow_interruptions=False))
+    shell.at(3.0, lambda at: s.Typed(at, "typed"))
+    shell.voice((4.0, 4.4))
 
     shell.run()
 
     assert moves(shell) == [(11.6, "silent r1")]
-    assert shell.asked_texts == ["question one"]
-
-
-def test_the_decision_does_not_wait_for_a_judge_without_an_end() -> None:
-    shell = talking(judge=lambda _: None)
-    shell.voice((4.0, 4.3))
-    shell.final(4.6, "stop", key=2)
-
-    shell.run()
-
-    assert shell.when("decided r2") == [7.6]
-
-
-def test_words_are_counted_in_scripts_without_spaces() -> None:
-    shell = talking(TurnOptions(interrupt_min_words=2))
-    shell.voice((4.0, 4.3))
-    shell.final(4.6, "等一下", key=2)
-
-    shell.run()
-
-    assert count_words("等一下") == 2
-    assert shell.asked_texts == ["question one", "等一下"]
+    assert shell.happened("begin r2", "decided r2", "play r2") == [
+        (3.0, "begin r2: typed"),
+        (3.0, "decided r2"),
+        (4.9, "decided r2"),
+        (11.6, "play r2"),
+    ]

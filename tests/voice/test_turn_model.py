@@ -93,8 +93,9 @@ class Conversation(RuleBasedStateMachine):
             max_endpointing_delay=st.just(3.0),
         ),
         commits_after=st.sampled_from([None, 0.5]),
+        stop_seconds=st.sampled_from([0.0, 0.2]),
     )
-    def begin(self, options: TurnOptions, commits_after: float | None) -> None:
+    def begin(self, options: TurnOptions, commits_after: float | None, stop_seconds: float) -> None:
         self.verdict: tuple[Decision, bool] | Decision | None = Decision.WAIT
         self.verdict_after = 0.0
         self.detected: Decision | None = Decision.ACT
@@ -105,6 +106,7 @@ class Conversation(RuleBasedStateMachine):
             reply_after=0.1,
             reply_seconds=1.5,
             commits_after=commits_after,
+            stop_seconds=stop_seconds,
         )
         self.run_open = self.vad_speaking = False
         self.onset = self.last = 0.0
@@ -158,7 +160,7 @@ class Conversation(RuleBasedStateMachine):
             if not self.run_open:
                 self.run_open, self.onset = True, self.shell.now - WINDOW
                 self.post(lambda at: s.VoiceRunBegan(at, self.onset))
-            self.post(lambda at: s.VoiceWindow(at, True, self.last))  # noqa: FBT003
+            self.post(lambda at: s.VoiceWindow(at, True, self.last))
             if not self.vad_speaking:
                 self.vad_speaking = True
                 self.post(s.SpeechStarted)
@@ -168,7 +170,7 @@ class Conversation(RuleBasedStateMachine):
     def the_user_falls_silent(self, windows: int) -> None:
         for _ in range(windows):
             self.shell.pass_to(self.shell.now + WINDOW)
-            self.post(lambda at: s.VoiceWindow(at, False, self.last))  # noqa: FBT003
+            self.post(lambda at: s.VoiceWindow(at, False, self.last))
         if windows == 2:
             self.run_open = False
             self.post(lambda at: s.VoiceRunEnded(at, self.onset, self.last))

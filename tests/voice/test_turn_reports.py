@@ -210,8 +210,9 @@ def test_a_turn_with_words_is_answered_once_where_empty_ones_are_answered_too(mo
     assert shell.at_rest()
 
 
-def test_noise_under_the_agents_speech_is_no_turn_without_words() -> None:
-    shell = asked(Shell(TurnOptions(empty_turn_timeout=1.0), reply_seconds=6.0))
+@pytest.mark.parametrize("timeout", [1.0, 4.0], ids=["while it speaks", "behind it"])
+def test_noise_under_the_agents_speech_is_no_turn_without_words(timeout: float) -> None:
+    shell = asked(Shell(TurnOptions(empty_turn_timeout=timeout), reply_seconds=6.0))
     shell.voice((4.0, 4.3))
 
     shell.run()
@@ -229,10 +230,11 @@ def test_noise_behind_words_is_no_turn_without_words() -> None:
     assert shell.asked_texts == ["hello"]
 
 
-def test_what_the_agent_says_meanwhile_takes_the_place_of_the_reply_to_nothing() -> None:
+@pytest.mark.parametrize("after", [0.0, 5.0], ids=["said", "prepared"])
+def test_what_the_agent_says_meanwhile_takes_the_place_of_the_reply_to_nothing(after: float) -> None:
     shell = Shell(TurnOptions(empty_turn_timeout=5.0))
     shell.voice((0.0, 1.0))
-    shell.say(3.0, "s1", seconds=1.0)
+    shell.say(3.0, "s1", seconds=1.0, after=after)
 
     shell.run()
 
@@ -261,3 +263,23 @@ def test_a_refused_turn_is_no_turn_without_words() -> None:
 
     assert not shell.decisions
     assert shell.machine.turn.text == "hello"
+
+
+def test_a_run_that_goes_on_behind_its_words_is_no_turn_without_words() -> None:
+    shell = Shell(TurnOptions(empty_turn_timeout=0.3, min_endpointing_delay=2.0))
+    shell.voice((0.0, 2.0))
+    shell.final(1.0, "hello")
+
+    shell.run()
+
+    assert shell.happened("decided") == [(4.0, "decided r1")]
+
+
+def test_a_message_typed_while_speaking_shows_no_thinking() -> None:
+    shell = Shell(reply_after=3.0)
+    shell.voice((0.0, 2.0))
+    shell.at(1.0, lambda at: s.Typed(at, "by hand"))
+
+    shell.run(until=2.4)
+
+    assert not shell.states

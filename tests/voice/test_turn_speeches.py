@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from tests.voice.turn_driver import Shell, Spoken
 
 from lk_agents.voice import signals as s
@@ -199,7 +198,7 @@ def test_an_interrupted_reply_ends_its_answer_and_what_was_said_under_it() -> No
     shell.say(1.7, "s1", parent="r1")
     shell.voice((4.0, 6.0))
     shell.final(5.0, "stop", key=2)
-    shell.at(5.1, lambda at: s.SpeechAdded(at, "late", SpeechKind.ANSWER, True, parent="r1"))  # noqa: FBT003
+    shell.at(5.1, lambda at: s.SpeechAdded(at, "late", SpeechKind.ANSWER, True, parent="r1"))
 
     shell.run()
 
@@ -265,7 +264,7 @@ def test_a_filler_that_is_heard_goes_on_when_its_reply_is_taken_back() -> None:
 def test_all_that_was_said_within_a_reply_ends_with_it() -> None:
     shell = asked(Shell(reply_after=3.0))
     for i in (1, 2, 3):
-        shell.at(1.6, lambda at, i=i: s.SpeechAdded(at, f"s{i}", SpeechKind.SAY, True, parent="r1", first=True))  # type: ignore[misc] # noqa: FBT003
+        shell.at(1.6, lambda at, i=i: s.SpeechAdded(at, f"s{i}", SpeechKind.SAY, True, parent="r1", first=True))  # type: ignore[misc]
     shell.voice((1.8, 2.8))
     shell.final(3.0, "and more", key=2)
 
@@ -299,279 +298,94 @@ def test_a_reply_taken_back_that_fails_is_begun_anew() -> None:
     assert shell.when("begin r2: question one") == [3.1]
 
 
-# --- prepared early --------------------------------------------------------------------------------------------------
+# --- what rarely meets -----------------------------------------------------------------------------------------------
 
 
-def test_a_reply_prepared_early_is_heard_at_the_decision() -> None:
-    shell = asked(Shell(TurnOptions(preemptive_synthesis=True), reply_after=0.1))
+def test_an_answer_to_functions_of_a_turn_that_is_over_is_dropped_while_something_else_is_said() -> None:
+    shell = calling(functions=3.0)
+    shell.say(2.8, "s1", seconds=5.0, parent="r1")
+    shell.voice((3.5, 3.8))
+    shell.final(4.0, "okay", key=2)
 
     shell.run()
 
-    assert shell.happened("begin", "decided", "play") == [
-        (1.2, "begin r1: question one"),
-        (1.5, "decided r1"),
-        (1.5, "play r1"),
+    assert shell.happened("drop", "play") == [
+        (1.6, "play r1"),
+        (2.8, "play s1"),
+        (5.6, "drop r1.answer"),
+        (7.8, "play r2"),
     ]
 
 
-def test_each_final_prepares_a_reply_anew() -> None:
-    shell = Shell(TurnOptions(preemptive_synthesis=True))
-    shell.voice((0.0, 2.0))
-    shell.final(0.8, "one", key=1)
-    shell.final(2.1, "two", key=2)
+def test_an_answer_to_functions_of_an_answer_is_dropped_when_all_of_it_is_cancelled() -> None:
+    shell = calling(functions=1.0, stop_seconds=1.5)
+    shell.script["r1.answer"] = Spoken(SpeechKind.ANSWER, 1.0, functions=2.0)  # heard from 3.7 to 4.7
+    shell.say(5.0, "s1", seconds=9.0, parent="r1.answer")
+    shell.at(6.0, lambda at: s.SpeechCancelled(at, "r1", nested=True))
 
     shell.run()
 
-    assert shell.happened("begin", "drop") == [(0.8, "begin r1: one"), (2.1, "drop r1"), (2.1, "begin r2: one two")]
-
-
-def test_no_reply_is_prepared_under_what_may_not_be_interrupted() -> None:
-    shell = asked(Shell(TurnOptions(preemptive_synthesis=True)))
-    shell.say(0.0, "s1", seconds=5.0, interruptible=False)
-
-    shell.run()
-
-    assert not shell.when("begin")
-
-
-def test_a_reply_prepared_early_that_is_refused_is_dropped() -> None:
-    shell = Shell(TurnOptions(preemptive_synthesis=True, interrupt_min_words=3))
-    shell.say(0.0, "s1", seconds=5.0)
-    shell.voice((1.0, 1.3))
-    shell.final(1.4, "well", key=1)
-
-    shell.run()
-
-    assert shell.happened("begin", "drop") == [(1.4, "begin r1: well"), (1.8, "drop r1")]
+    assert shell.happened("stop", "functions", "drop") == [
+        (3.6, "functions of r1 end"),
+        (6.0, "stop s1"),
+        (6.7, "functions of r1.answer end"),
+        (6.7, "drop r1.answer.answer"),
+    ]
     assert shell.at_rest()
 
 
-def test_a_reply_prepared_early_that_fails_is_begun_anew() -> None:
-    shell = asked(Shell(TurnOptions(preemptive_synthesis=True), reply_after=None))
-    shell.at(1.3, lambda at: s.SpeechSilent(at, "r1"))
-    shell.at(1.3, lambda at: s.SpeechClosed(at, "r1"))
-
-    shell.run(until=2.0)
-
-    assert shell.happened("begin", "decided") == [
-        (1.2, "begin r1: question one"),
-        (1.5, "begin r2: question one"),
-        (1.5, "decided r2"),
-    ]
-
-
-# --- typed -----------------------------------------------------------------------------------------------------------
-
-
-def test_a_typed_message_is_decided_at_once() -> None:
-    shell = Shell()
-    shell.at(3.0, lambda at: s.Typed(at, "  hello "))
+def test_an_uninterruptible_answer_that_waits_is_heard_before_the_reply_to_what_is_said_meanwhile() -> None:
+    shell = Shell(TurnOptions(allow_interruptions=False))
+    shell.script["r1"] = Spoken(SpeechKind.REPLY, 1.0, functions=1.0, interruptible=False)
+    asked(shell, "book it")
+    shell.voice((3.4, 4.4))
+    shell.interim(4.0, "hello")
+    shell.final(4.6, "hello?", key=2)
 
     shell.run()
 
-    assert shell.decisions == [s.TurnDecided(1, "r1", last_speech_at=None, last_final_at=3.0, decided_at=3.0)]
-    assert shell.asked_texts == ["hello"]
+    assert shell.happened("play", "drop") == [(1.6, "play r1"), (4.9, "play r1.answer"), (6.9, "play r2")]
 
 
-def test_a_typed_message_after_a_spoken_turn_tells_of_no_speech() -> None:
+def test_audio_that_is_announced_twice_is_played_once() -> None:
     shell = asked(Shell())
-    shell.at(20.0, lambda at: s.Typed(at, "hello"))
+    shell.at(2.0, lambda at: s.AudioReady(at, "r1"))
+    shell.at(6.0, lambda at: s.AudioReady(at, "r1"))
 
     shell.run()
 
-    assert shell.decisions[1].last_speech_at is None
+    assert shell.played == ["r1"]
 
 
-@pytest.mark.parametrize("kind", list(SpeechKind))
-def test_a_typed_message_stops_what_is_heard_once(kind: SpeechKind) -> None:
-    shell = Shell()
-    if kind is SpeechKind.REPLY:
-        asked(shell)
-    else:
-        shell.say(1.6, "s1", seconds=5.0)
-    if kind is SpeechKind.ANSWER:
-        shell = calling(functions=0.0)
-    shell.at(4.0, lambda at: s.Typed(at, "stop that"))
+def test_a_filler_that_was_heard_is_not_dropped_with_its_reply() -> None:
+    shell = asked(Shell(reply_after=3.0))
+    shell.say(1.6, "s1", seconds=0.3, parent="r1", first=True)
+    shell.script["s1"].functions = 9.0  # so that it is still there
+    shell.voice((2.0, 3.0))
+    shell.final(3.2, "and more", key=2)
 
     shell.run()
 
-    assert len(shell.when("stop")) == 1
-    assert shell.asked_texts[-1].endswith("stop that")
+    assert shell.happened("drop") == [(3.5, "drop r1"), (10.9, "drop s1.answer")]
 
 
-def test_a_typed_message_waits_behind_what_may_not_be_interrupted() -> None:
-    shell = Shell()
-    shell.say(0.0, "s1", seconds=5.0, interruptible=False)
-    shell.at(1.0, lambda at: s.Typed(at, "hello"))
-
-    shell.run()
-
-    assert shell.happened("play") == [(0.0, "play s1"), (5.0, "play r1")]
-
-
-def test_typed_messages_before_the_first_reply_is_heard_are_answered_together() -> None:
-    shell = Shell(TurnOptions(allow_interruptions=False), reply_after=1.0)
-    shell.at(1.0, lambda at: s.Typed(at, "one"))
-    shell.at(1.5, lambda at: s.Typed(at, "two"))
+def test_what_comes_first_under_a_reply_that_was_heard_keeps_its_place() -> None:
+    shell = asked(Shell(reply_seconds=2.0))
+    shell.say(1.7, "s1", seconds=1.0, parent="r1")
+    shell.say(1.8, "s2", seconds=1.0, parent="r1", first=True)
 
     shell.run()
 
-    assert shell.asked_texts == ["one", "one two"]
-    assert shell.played == ["r2"]
+    assert shell.played == ["r1", "s1", "s2"]
 
 
-def test_a_message_typed_while_speaking_does_not_end_the_speech() -> None:
-    shell = Shell()
-    shell.voice((0.0, 2.0))
-    shell.at(1.0, lambda at: s.Typed(at, "by hand"))
-    shell.final(2.2, "by mouth", key=2)
-
-    shell.run()
-
-    assert shell.happened("user") == [(0.064, "user started"), (2.5, "user stopped")]
-    assert shell.replies[shell.played[0]] == "by hand by mouth"
-    assert len(shell.played) == 1
-
-
-def test_an_empty_message_is_none() -> None:
-    shell = Shell()
-    shell.at(1.0, lambda at: s.Typed(at, "  "))
-
-    shell.run()
-
-    assert not shell.log
-
-
-# --- the program wants silence ---------------------------------------------------------------------------------------
-
-
-def test_interrupting_all_ends_what_is_heard_and_what_waits() -> None:
-    shell = Shell()
-    shell.say(0.0, "s1", seconds=5.0, interruptible=False)
-    shell.say(0.1, "s2")
-    shell.say(0.2, "s3", parent="s1")
-    shell.at(1.0, s.InterruptAll)
-
-    shell.run()
-
-    assert shell.happened("stop", "drop") == [(1.0, "stop s1"), (1.0, "drop s3"), (1.0, "drop s2")]
-    assert shell.at_rest()
-
-
-def test_interrupting_what_is_heard_leaves_what_waits() -> None:
-    shell = Shell(TurnOptions(preemptive_synthesis=True))
-    shell.voice((0.5, 0.9))
-    shell.final(0.95, "hello")
-    shell.say(0.0, "s1", seconds=5.0)
-    shell.say(0.1, "s2", seconds=1.0)
-    shell.at(1.0, lambda at: s.InterruptAll(at, everything=False))
-
-    shell.run()
-
-    assert shell.happened("stop", "drop", "play") == [
-        (0.0, "play s1"),
-        (1.0, "stop s1"),
-        (1.0, "play s2"),
-        (2.0, "play r1"),
-    ]
-
-
-def test_interrupting_all_ends_a_reply_that_was_taken_back() -> None:
-    shell = asked(Shell(reply_after=1.0))
-    shell.voice((1.6, 2.0))
-    shell.at(1.8, s.InterruptAll)
-
-    shell.run()
-
-    assert shell.happened("drop", "play") == [(1.8, "drop r1")]
-    assert shell.at_rest()
-
-
-def test_interrupting_all_while_a_filler_is_heard_stops_it_and_drops_its_reply() -> None:
+def test_what_is_said_under_a_filler_follows_it_when_its_reply_is_taken_back() -> None:
     shell = asked(Shell(reply_after=3.0))
     shell.say(1.6, "s1", seconds=1.0, parent="r1", first=True)
-    shell.at(2.0, s.InterruptAll)
+    shell.say(1.7, "s2", seconds=1.0)
+    shell.voice((1.8, 2.2))
+    shell.say(2.0, "s3", seconds=1.0, parent="s1")
 
     shell.run()
 
-    assert shell.happened("stop", "drop") == [(2.0, "stop s1"), (2.0, "drop r1")]
-    assert shell.at_rest()
-
-
-def test_interrupting_all_ends_the_answer_of_functions_that_run() -> None:
-    shell = calling(functions=3.0)
-    shell.at(3.0, s.InterruptAll)
-
-    shell.run()
-
-    assert shell.happened("drop") == [(5.6, "drop r1.answer")]
-
-
-def test_interrupting_a_paused_speech_stops_it() -> None:
-    shell = asked(Shell(reply_seconds=10.0))
-    shell.voice((4.0, 4.7))
-    shell.at(4.8, s.InterruptAll)
-
-    shell.run()
-
-    assert shell.happened("pause", "resume", "stop") == [(4.5, "pause r1"), (4.8, "stop r1")]
-    assert shell.at_rest()
-
-
-def test_interrupting_twice_stops_once() -> None:
-    shell = asked(Shell(reply_seconds=10.0))
-    shell.at(4.0, s.InterruptAll)
-    shell.at(4.0, s.InterruptAll)
-
-    shell.run()
-
-    assert shell.when("stop") == [4.0]
-
-
-@pytest.mark.parametrize("moment", [1.3, 1.55, 1.7, 3.0, 7.0, 20.0])
-def test_cancelling_one_speech_ends_it_wherever_it_is(moment: float) -> None:
-    shell = asked(Shell(TurnOptions(preemptive_synthesis=True), reply_after=0.4, reply_seconds=5.0))
-    shell.at(moment, lambda at: s.SpeechCancelled(at, "r1"))
-
-    shell.run()
-
-    ends = [line for _, line in shell.happened("drop r1", "stop r1", "silent r1")]
-    assert ends == {
-        1.3: ["drop r1"],
-        1.55: ["drop r1"],
-        1.7: ["stop r1", "silent r1"],
-        3.0: ["stop r1", "silent r1"],
-    }.get(moment, ["silent r1"])
-    assert shell.at_rest()
-
-
-def test_cancelling_a_speech_that_is_over_with_all_under_it_ends_its_answer() -> None:
-    shell = calling(functions=3.0)
-    shell.say(3.0, "s1", seconds=5.0, parent="r1")
-    shell.say(3.1, "s2", seconds=5.0, parent="r1")
-    shell.at(4.0, lambda at: s.SpeechCancelled(at, "r1", nested=True))
-
-    shell.run()
-
-    assert shell.happened("stop", "drop") == [(4.0, "stop s1"), (4.0, "drop s2"), (5.6, "drop r1.answer")]
-    assert shell.at_rest()
-
-
-def test_cancelling_a_reply_leaves_the_filler_that_is_heard() -> None:
-    shell = asked(Shell(reply_after=3.0))
-    shell.say(1.6, "s1", seconds=1.0, parent="r1", first=True)
-    shell.at(2.0, lambda at: s.SpeechCancelled(at, "r1"))
-
-    shell.run()
-
-    assert shell.happened("drop", "stop", "silent") == [(2.0, "drop r1"), (2.6, "silent s1")]
-
-
-def test_cancelling_a_reply_with_all_under_it_stops_the_filler_that_is_heard() -> None:
-    shell = asked(Shell(reply_after=3.0))
-    shell.say(1.6, "s1", seconds=1.0, parent="r1", first=True)
-    shell.at(2.0, lambda at: s.SpeechCancelled(at, "r1", nested=True))
-
-    shell.run()
-
-    assert shell.happened("drop", "stop") == [(2.0, "stop s1"), (2.0, "drop r1")]
+    assert shell.played == ["s1", "s3", "s2", "r1"]

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from tests.voice.turn_driver import Shell, Spoken
+from tests.voice.turn_driver import Shell
 
 from lk_agents.foundation.errors import ConfigError
-from lk_agents.turns.evidence import Decision
 from lk_agents.voice import signals as s
 from lk_agents.voice.options import TurnOptions
-from lk_agents.voice.signals import SpeechKind
 
 
 def decided_at(shell: Shell) -> list[float]:
@@ -241,15 +239,16 @@ def test_the_final_of_an_interim_that_counted_and_was_refused_is_not_said_twice(
     assert shell.asked_texts == ["Hello there. again"]
 
 
-def test_the_final_of_an_interim_that_counted_asks_again_if_its_words_are_others() -> None:
+@pytest.mark.parametrize("final", ["hello there", "yellow there"], ids=["more", "others"])
+def test_the_final_of_an_interim_that_counted_asks_again_if_its_words_are_others(final: str) -> None:
     shell = Shell(reply_seconds=10.0)
     shell.voice((0.0, 1.0))
     shell.interim(0.9, "hello")
-    shell.final(4.0, "hello there", key=9)
+    shell.final(4.0, final, key=9)
 
     shell.run()
 
-    assert shell.asked_texts == ["hello", "hello there"]
+    assert shell.asked_texts == ["hello", final]
     assert shell.happened("stop") == [(4.0, "stop r1")]
 
 
@@ -289,6 +288,19 @@ def test_interims_of_a_voice_that_the_detector_misses_wait_for_their_final() -> 
 
     assert shell.asked_texts == ["first", "second one"]
     assert decided_at(shell)[1] == 63.5
+
+
+def test_interims_of_a_voice_that_the_detector_misses_wait_for_their_final_behind_refused_words_too() -> None:
+    shell = Shell()
+    shell.say(0.0, "s1", seconds=3.0, interruptible=False)
+    shell.voice((0.5, 1.0))
+    shell.final(1.2, "first", key=1)
+    shell.interim(60.0, "second")
+    shell.final(60.5, "second one", key=2)
+
+    shell.run()
+
+    assert shell.asked_texts == ["first second one"]
 
 
 # --- recognitions ----------------------------------------------------------------------------------------------------
@@ -388,172 +400,3 @@ def test_a_final_of_the_same_words_after_the_decision_changes_nothing() -> None:
 
     assert len(shell.decisions) == 1
     assert not shell.when("stop")
-
-
-# --- the recogniser or a detector says when --------------------------------------------------------------------------
-
-
-def test_an_end_of_turn_decides_without_delay() -> None:
-    shell = Shell()
-    shell.voice((0.0, 1.0))
-    shell.final(1.1, "hello")
-    shell.at(1.15, s.EndOfTurn)
-
-    shell.run()
-
-    assert decided_at(shell) == [1.15]
-
-
-def test_an_end_of_turn_that_comes_before_its_text_decides_with_the_text() -> None:
-    shell = Shell()
-    shell.voice((0.0, 1.0))
-    shell.at(1.15, s.EndOfTurn)
-    shell.final(1.25, "hello")
-
-    shell.run()
-
-    assert decided_at(shell) == [1.25]
-
-
-def test_an_end_of_turn_with_the_run_open_decides_and_the_reply_waits_for_the_end_of_the_run() -> None:
-    shell = Shell(reply_after=0.01)
-    shell.voice((0.0, 1.0))
-    shell.final(1.0, "hello")
-    shell.at(1.0, s.EndOfTurn)
-
-    shell.run()
-
-    assert shell.happened("user", "decided", "play") == [
-        (0.064, "user started"),
-        (1.0, "user stopped"),
-        (1.0, "decided r1"),
-        (1.088, "play r1"),
-    ]
-
-
-def test_a_run_that_goes_on_past_an_end_of_turn_takes_the_reply_back() -> None:
-    shell = Shell(reply_after=0.01)
-    shell.voice((0.0, 2.0))
-    shell.final(1.0, "hello", key=1)
-    shell.at(1.0, s.EndOfTurn)
-    shell.final(2.2, "and more", key=2)
-
-    shell.run()
-
-    assert shell.played == ["r2"]
-    assert shell.replies["r2"] == "hello and more"
-    assert shell.happened("user") == [
-        (0.064, "user started"),
-        (1.0, "user stopped"),
-        (1.024, "user started"),
-        (2.5, "user stopped"),
-    ]
-
-
-def test_an_end_of_turn_with_only_an_interim_waits_for_its_final_at_most_the_transcript_timeout() -> None:
-    shell = Shell()
-    shell.voice((0.0, 1.0))
-    shell.interim(0.9, "hello")
-    shell.at(1.1, s.EndOfTurn)
-
-    shell.run()
-
-    assert decided_at(shell) == [3.1]
-
-
-def test_an_end_of_turn_after_the_decision_says_nothing_about_the_next_turn() -> None:
-    shell = Shell()
-    shell.voice((0.0, 1.0))
-    shell.final(1.2, "hello", key=1)
-    shell.at(1.6, s.EndOfTurn)
-    shell.interim(20.0, "next")
-    shell.final(20.5, "next one", key=2)
-
-    shell.run()
-
-    assert shell.asked_texts == ["hello", "next one"]
-
-
-def test_a_turn_detector_is_asked_once_the_user_is_silent_and_its_yes_changes_nothing() -> None:
-    questions: list[s.AskTurnDetector] = []
-
-    def detect(question: s.AskTurnDetector) -> Decision:
-        questions.append(question)
-        return Decision.ACT
-
-    shell = Shell(TurnOptions(turn_detector=True), detect=detect)
-    shell.voice((0.0, 1.0))
-    shell.final(0.8, "hello", language="en")
-
-    shell.run()
-
-    assert questions == [s.AskTurnDetector(questions[0].serial, 1, "hello", "en", 1.0)]
-    assert decided_at(shell) == [1.5]
-
-
-def test_a_turn_detector_that_says_wait_gives_the_user_the_longest_delay() -> None:
-    shell = Shell(TurnOptions(turn_detector=True, max_endpointing_delay=6.0), detect=lambda _: Decision.WAIT)
-    shell.voice((0.0, 1.0))
-    shell.final(1.2, "I would like")
-
-    shell.run()
-
-    assert decided_at(shell) == [7.0]
-
-
-def test_a_turn_detector_that_never_answers_delays_the_decision_by_seconds_only() -> None:
-    shell = Shell(TurnOptions(turn_detector=True), detect=lambda _: None)
-    shell.voice((0.0, 1.0))
-    shell.final(1.2, "hello")
-
-    shell.run()
-
-    assert decided_at(shell) == [4.2]
-
-
-def test_a_verdict_about_what_was_said_before_is_void() -> None:
-    serials: list[int] = []
-
-    def detect(question: s.AskTurnDetector) -> None:
-        serials.append(question.serial)
-
-    shell = Shell(TurnOptions(turn_detector=True), detect=detect)
-    shell.voice((0.0, 1.0))
-    shell.final(1.2, "I would like", key=1)
-    shell.final(1.4, "a pizza", key=2)
-    shell.at(1.45, lambda at: s.TurnVerdict(at, serials[0], Decision.WAIT))
-    shell.at(1.6, lambda at: s.TurnVerdict(at, serials[1], Decision.ACT))
-
-    shell.run()
-
-    assert decided_at(shell) == [1.6]
-
-
-def test_a_user_who_goes_on_while_the_detector_thinks_is_judged_anew() -> None:
-    serials: list[int] = []
-
-    def detect(question: s.AskTurnDetector) -> None:
-        serials.append(question.serial)
-
-    shell = Shell(TurnOptions(turn_detector=True), detect=detect)
-    shell.voice((0.0, 1.0), (1.3, 2.0))
-    shell.final(1.2, "I would like", key=1)
-    shell.at(1.4, lambda at: s.TurnVerdict(at, serials[0], Decision.ACT))
-    shell.at(2.2, lambda at: s.TurnVerdict(at, serials[-1], Decision.ACT))
-
-    shell.run()
-
-    assert len(serials) == 2
-    assert decided_at(shell) == [2.5]
-
-
-def test_functions_and_says_do_not_count_as_turns() -> None:
-    shell = Shell()
-    shell.script["r1"] = Spoken(SpeechKind.REPLY, 1.0, functions=0.5)
-    shell.voice((0.0, 1.0))
-    shell.final(1.2, "book it")
-    shell.say(10.0, "s1")
-
-    shell.run()
-
-    assert [each.turn for each in shell.decisions] == [1]

@@ -203,7 +203,7 @@ def test_walk_d_say_during_user_speech_interruptible() -> None:
 
 
 def test_walk_d_say_during_user_speech_uninterruptible() -> None:
-    """The older framework loses the user's words; now they wait for the next turn, and ask for no reply of their own."""
+    """The older framework loses the user's words; now they wait for the next turn, and ask for no reply themselves."""
     shell = while_the_user_speaks(interruptible=False)
     shell.voice((10.0, 11.0))
     shell.final(11.2, "hello?", key=2)
@@ -235,4 +235,4 @@ def test_walk_d_with_words_wanted_the_cut_waits_for_them() -> None:
     shell.run()
 
     assert shell.happened("pause", "stop") == [(1.4, "stop s1")]
-    assert [ask.text for _, ask in shell.asked if ask.text][0] == "what"
+    assert next(ask.text for _, ask in shell.asked if ask.text) == "what"

@@ -92,6 +92,7 @@ async def test_the_stages_of_an_answer_are_told_once_each_at_their_moment() -> N
         (Stage.FIRST_TOKEN, 0.4),
         (Stage.TTS_REQUESTED, 0.4),
         (Stage.FIRST_SENTENCE, 0.7),  # with the blank behind it
+        (Stage.TEXT_COMPLETE, 0.8),
         (Stage.FIRST_AUDIO, 1.05),
         (Stage.FIRST_PLAYED, 1.4),
         (Stage.LAST_PLAYED, 2.9),

@@ -57,6 +57,8 @@ class Shell:
     :param judge: the interruption strategy; None for the default rule. It may give no verdict.
     :param detect: the turn detector.
     :param judge_after: how long the strategy thinks.
+    :param commits_after: how much of a reply must be heard for its question to count; None: all of it.
+    :param stop_seconds: how long it takes a speech to fall silent.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Shell:
         detect: Detect | None = None,
         judge_after: float = 0.0,
         commits_after: float | None = None,
+        stop_seconds: float = 0.0,
     ) -> None:
         self.options = options or TurnOptions()
         self.machine = TurnMachine(self.options, new_id=self._new_id)
@@ -89,6 +92,7 @@ class Shell:
         self._judge_after = judge_after
         self._detect = detect or (lambda _: Decision.ACT)
         self._commits_after = commits_after
+        self._stop_seconds = stop_seconds
         self._ids = 0
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
         self._order = 0
@@ -278,14 +282,20 @@ class Shell:
             spoken.playing_since = None
         token = spoken.token = object()
         if isinstance(command, s.StopSpeech):
-            self._queue.append(s.SpeechSilent(self.now, speech))
-            self._queue.append(s.SpeechClosed(self.now, speech))
+            self._stops(speech)
         elif isinstance(command, s.PlaySpeech | s.ResumeSpeech):
             spoken.playing_since = self.now
             is_reply = spoken.kind is SpeechKind.REPLY and isinstance(command, s.PlaySpeech)
             if self._commits_after is not None and is_reply:
                 self.do_at(self.now + self._commits_after, lambda: self._commit(spoken, token, speech))
             self.do_at(self.now + spoken.left, lambda: self._ends(speech, token))
+
+    def _stops(self, speech: str) -> None:
+        if self._stop_seconds:
+            self.do_at(self.now + self._stop_seconds, lambda: self.fail(speech))
+        else:
+            self._queue.append(s.SpeechSilent(self.now, speech))
+            self._queue.append(s.SpeechClosed(self.now, speech))
 
     def _commit(self, spoken: Spoken, token: object, speech: str) -> None:
         if spoken.token is token:

@@ -100,7 +100,7 @@ class ConsoleScreen:
         if self._partial is not None:
             by_user, text = self._partial
             line += f"{_WHO[by_user][0]}: {text}"
-        self._write(_CLEAR_LINE + _tail(line.rstrip(), self._console.width - 1))
+        self._write(_CLEAR_LINE + _tail(line, self._console.width - 1))
         self._drawn = True
 
     def _write(self, text: str) -> None:

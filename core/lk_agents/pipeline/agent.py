@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import AsyncIterable, Sequence
+from collections.abc import AsyncIterable
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, Unpack
 
 from lk_agents.foundation.log import logger
 from lk_agents.job.context import job_context_var
 from lk_agents.llm.chat_context import ChatContext
-from lk_agents.media.session_io import EndPolicy
-from lk_agents.media.surroundings import GRACE_SECONDS, session_io_for
+from lk_agents.media.surroundings import session_io_for
+from lk_agents.pipeline import shared
 from lk_agents.pipeline.keeping import Keeping
+from lk_agents.pipeline.settings import AgentSettings, TurnRules, check_names, end_of, session_options
 from lk_agents.turns.combinations import default_interruption
 from lk_agents.turns.judges import as_turn_detector
 from lk_agents.utils.events import EventEmitter
-from lk_agents.voice.dead_air import DeadAirDecider, DeadAirPolicy
-from lk_agents.voice.hearing import HearingOptions
 from lk_agents.voice.history import MIN_TIME_PLAYED_FOR_COMMIT
-from lk_agents.voice.options import TurnOptions
 from lk_agents.voice.session import VoiceSession
-from lk_agents.voice.session_options import BeforeLLM, BeforeTTS, Providers, SessionOptions
-from lk_agents.voice.tools import TOOL_TIMEOUT_SECONDS
+from lk_agents.voice.session_options import BeforeLLM, BeforeTTS, Providers
 from lk_agents.voice.transcription_options import AgentTranscriptionOptions
-from lk_agents.voice.watchdog import DEAD_AIR_SECONDS
 
 if TYPE_CHECKING:
     from livekit import rtc
@@ -35,7 +32,7 @@ if TYPE_CHECKING:
     from lk_agents.media.session_io import SessionIO
     from lk_agents.stt import STT
     from lk_agents.tts import TTS
-    from lk_agents.turns import EndOfTurnPredictor, InterruptionStrategy, TurnDetector
+    from lk_agents.turns import EndOfTurnPredictor, TurnDetector
     from lk_agents.vad import VAD
     from lk_agents.voice.speech_handle import SpeechHandle
     from lk_agents.voice.utterance_production import RecordedAudio
@@ -61,6 +58,7 @@ EventTypes = Literal[
     "closed",
 ]
 """What an agent emits."""
+assert shared.LOADED, "loaded here, so that jobs share it"
 _INNER: Final = frozenset({"vad_event", "speech_event"})
 
 
@@ -100,23 +98,9 @@ class VoicePipelineAgent(EventEmitter[EventTypes]):
     :param plotting: record the conversation for ``lk-agents plot``: True for a file beside the program, or its path.
     :param loop: of no effect: an agent runs in the loop in which it is started.
     :param will_synthesize_assistant_reply: the older name of ``before_llm_cb``.
-    :param interruption: judges whether what the user does under the agent's speech interrupts it; by default the
-        length of the speech and the number of words above.
-    :param punctuation_factor: multiplies ``min_endpointing_delay`` where what was understood ends like a sentence.
-    :param transcript_timeout: how much longer than that delay a text is waited for which is not final yet.
-    :param empty_turn_timeout: after this long, a turn in which nothing was understood is answered; None for never.
-    :param resume_false_interruption: go on where the agent was if no words follow what interrupted it.
-    :param false_interruption_timeout: how long after the user's last sample words may follow.
-    :param speculative_recognition: ask an ``stt`` that cannot listen as soon as the user pauses.
-    :param tool_timeout: how long a function may take; None for ever.
-    :param serial_tools: call the functions of one answer one after the other.
-    :param dead_air_timeout: how long nothing may be heard when something should; None to watch nothing.
-    :param dead_air_policy: says what is done then.
-    :param filler: recorded, to be heard when the agent cannot speak in time.
-    :param goodbye: recorded, to be heard before a conversation ends that cannot go on.
-    :param end_policy: when the conversation, and with it the job, is over because people have left.
-    :param grace_seconds: how long the participant may be away, by the policy ``GRACE``.
+    :param more: what the older framework did not have; see :class:`~lk_agents.pipeline.settings.AgentSettings`.
     :raises ConfigError: a number is negative.
+    :raises TypeError: there is no such setting.
     """
 
     MIN_TIME_PLAYED_FOR_COMMIT = MIN_TIME_PLAYED_FOR_COMMIT
@@ -146,67 +130,42 @@ class VoicePipelineAgent(EventEmitter[EventTypes]):
         plotting: bool | str | Path = False,
         loop: asyncio.AbstractEventLoop | None = None,  # noqa: ARG002  see above
         will_synthesize_assistant_reply: BeforeLLM | None = None,
-        interruption: InterruptionStrategy | None = None,
-        punctuation_factor: float = 1.0,
-        transcript_timeout: float = 2.0,
-        empty_turn_timeout: float | None = None,
-        resume_false_interruption: bool = True,
-        false_interruption_timeout: float = 1.0,
-        speculative_recognition: bool = True,
-        tool_timeout: float | None = TOOL_TIMEOUT_SECONDS,
-        serial_tools: bool = False,
-        dead_air_timeout: float | None = DEAD_AIR_SECONDS,
-        dead_air_policy: DeadAirDecider | None = None,
-        filler: Sequence[rtc.AudioFrame] = (),
-        goodbye: Sequence[rtc.AudioFrame] = (),
-        end_policy: EndPolicy | str = EndPolicy.MANUAL,
-        grace_seconds: float = GRACE_SECONDS,
+        **more: Unpack[AgentSettings],
     ) -> None:
         super().__init__()
+        check_names(more, AgentSettings, what=type(self).__name__)
         if will_synthesize_assistant_reply is not None:
-            warnings.warn(
-                "will_synthesize_assistant_reply is now called before_llm_cb", DeprecationWarning, stacklevel=2
-            )
+            warnings.warn("will_synthesize_assistant_reply is now before_llm_cb", DeprecationWarning, stacklevel=2)
             before_llm_cb = will_synthesize_assistant_reply
+        self._options = session_options(
+            {
+                "allow_interruptions": allow_interruptions,
+                "interrupt_speech_duration": interrupt_speech_duration,
+                "interrupt_min_words": interrupt_min_words,
+                "min_endpointing_delay": min_endpointing_delay,
+                "max_endpointing_delay": max_endpointing_delay,
+                "preemptive_synthesis": preemptive_synthesis,
+            },
+            more,
+            detector=turn_detector is not None,
+            transcription=transcription or AgentTranscriptionOptions(),
+            max_nested_fnc_calls=max_nested_fnc_calls,
+            before_llm=before_llm_cb,
+            before_tts=before_tts_cb,
+        )
+        self._strategy = more.get("interruption")
         self._providers = Providers(
             vad=vad,
             stt=stt,
             llm=llm,
             tts=_streaming(tts),
             detector=None if turn_detector is None else as_turn_detector(turn_detector),
-            strategy=interruption or default_interruption(interrupt_speech_duration, interrupt_min_words),
+            strategy=self._strategy or default_interruption(interrupt_speech_duration, interrupt_min_words),
         )
-        self._options = SessionOptions(
-            turn=TurnOptions(
-                allow_interruptions=allow_interruptions,
-                interrupt_speech_duration=interrupt_speech_duration,
-                interrupt_min_words=interrupt_min_words,
-                min_endpointing_delay=min_endpointing_delay,
-                max_endpointing_delay=max_endpointing_delay,
-                punctuation_factor=punctuation_factor,
-                transcript_timeout=transcript_timeout,
-                empty_turn_timeout=empty_turn_timeout,
-                resume_false_interruption=resume_false_interruption,
-                false_interruption_timeout=false_interruption_timeout,
-                preemptive_synthesis=preemptive_synthesis,
-                turn_detector=turn_detector is not None,
-            ),
-            hearing=HearingOptions(speculative=speculative_recognition),
-            transcription=transcription or AgentTranscriptionOptions(),
-            max_nested_fnc_calls=max_nested_fnc_calls,
-            tool_timeout=tool_timeout,
-            serial_tools=serial_tools,
-            dead_air_timeout=dead_air_timeout,
-            dead_air_policy=dead_air_policy or DeadAirPolicy(),
-            filler=filler,
-            goodbye=goodbye,
-            before_llm=before_llm_cb,
-            before_tts=before_tts_cb,
-        )
+        self._end_policy, self._grace_seconds = end_of(more)
         self._chat_ctx = ChatContext() if chat_ctx is None else chat_ctx
         self._fnc_ctx = fnc_ctx
         self._noise_cancellation = noise_cancellation
-        self._end_policy, self._grace_seconds = EndPolicy(end_policy), grace_seconds
         self._plotting = plotting
         self._session: VoiceSession | None = None
         self._keeping: Keeping | None = None
@@ -255,6 +214,20 @@ class VoicePipelineAgent(EventEmitter[EventTypes]):
     def state(self) -> AgentState:
         """What the agent is doing, as it is shown; empty before it is started."""
         return "" if self._session is None else self._session.state
+
+    def update_options(self, **rules: Unpack[TurnRules]) -> None:
+        """Change rules of turn-taking; they count from now on, also for a turn that has begun.
+
+        :raises ConfigError: a number is negative; nothing is changed then.
+        :raises TypeError: there is no such rule.
+        """
+        check_names(rules, TurnRules, what="turn-taking")
+        turn = replace(self._options.turn, **rules)
+        self._options = replace(self._options, turn=turn)
+        strategy = self._strategy or default_interruption(turn.interrupt_speech_duration, turn.interrupt_min_words)
+        self._providers = replace(self._providers, strategy=strategy)
+        if self._session is not None:
+            self._session.update_rules(turn, strategy)
 
     # --- what it does ------------------------------------------------------------------------------------------------
 

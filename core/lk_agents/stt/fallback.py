@@ -84,7 +84,7 @@ class FallbackAdapter(STT[Literal["stt_availability_changed"]]):
         range.
     """
 
-    _measures: ClassVar[bool] = False
+    _asks_others: ClassVar[bool] = True
 
     def __init__(
         self,

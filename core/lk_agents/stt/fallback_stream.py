@@ -10,6 +10,7 @@ from lk_agents.foundation import clock
 from lk_agents.foundation.errors import APIConnectionError, APIError, APITimeoutError, StreamInputError
 from lk_agents.foundation.types import APIConnectOptions
 from lk_agents.streams.inputs import FlushSentinel
+from lk_agents.streams.watch import Owed
 from lk_agents.stt.patience import Patience, TooSlowError
 from lk_agents.stt.stream import GOOD_SECONDS, RecognizeStream
 from lk_agents.stt.stream_adapter import StreamAdapterWrapper
@@ -74,6 +75,9 @@ class FallbackRecognizeStream(RecognizeStream):
 
     # --- one member after the other ----------------------------------------------------------------------------------
 
+    def _owed(self) -> Owed | None:
+        return None  # it is the members who owe something
+
     async def _run(self) -> None:
         while True:
             self._asked.clear()
@@ -113,7 +117,6 @@ class FallbackRecognizeStream(RecognizeStream):
 
     async def _hear(self, member: FallbackMember, stream: RecognizeStream, patience: Patience) -> None:
         """Hand on what a member tells, until its end."""
-        finals = self._transcript_log.finals
         while True:
             try:
                 event = await patience.next_event(stream)
@@ -128,8 +131,7 @@ class FallbackRecognizeStream(RecognizeStream):
                 break
             patience.heard(event)
             await self._event_ch.send(event)
-        unheard = self._input_ch.has_audio() and self._transcript_log.finals == finals
-        if unheard or not self._input_ch.closed:
+        if self._input_ch.has_audio() or not self._input_ch.closed:
             raise APIConnectionError(f"{member.label} has ended before its input").located(
                 provider=member.label, phase="receive"
             )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self
 
 from lk_agents.foundation import clock
+from lk_agents.foundation.errors import APITimeoutError
 from lk_agents.foundation.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
 from lk_agents.metrics.publish import publish
 from lk_agents.metrics.records import STTMetrics
@@ -16,6 +18,8 @@ from lk_agents.utils.audio import calculate_audio_duration
 from lk_agents.utils.events import EventEmitter
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from typing_extensions import TypeVar
 
     from lk_agents.stt.stream import RecognizeStream
@@ -47,8 +51,8 @@ class STT(ABC, EventEmitter[Literal["metrics_collected", "audio_dropped"] | Even
     model: str = ""
     """The provider's name of the model; told in the metrics."""
 
-    _measures: ClassVar[bool] = True
-    """Whether it reports its own metrics; those that only hand on what others recognise do not."""
+    _asks_others: ClassVar[bool] = False
+    """Whether it only hands on what others recognise: metrics and time-outs are then theirs."""
 
     def __init__(self, *, capabilities: STTCapabilities) -> None:
         super().__init__()
@@ -69,7 +73,7 @@ class STT(ABC, EventEmitter[Literal["metrics_collected", "audio_dropped"] | Even
     async def _recognize_impl(
         self, buffer: AudioBuffer, *, language: str | None, conn_options: APIConnectOptions
     ) -> SpeechEvent:
-        """Recognise ``buffer`` in one attempt that takes no longer than ``conn_options.timeout``.
+        """Recognise ``buffer`` in one attempt; after ``conn_options.timeout`` it is cancelled.
 
         :returns: a ``FINAL_TRANSCRIPT``.
         :raises APIError: the provider failed; retries are the caller's.
@@ -84,7 +88,8 @@ class STT(ABC, EventEmitter[Literal["metrics_collected", "audio_dropped"] | Even
     ) -> SpeechEvent:
         """Return what is said in ``buffer``.
 
-        Without any audio nobody is asked: the transcript is empty. Cancelled, it gives up and reports nothing.
+        Without any audio nobody is asked: the transcript is empty. An attempt that takes longer than
+        ``conn_options.timeout`` has failed. Cancelled, it gives up and reports nothing.
 
         :param buffer: a frame, or a list of frames of one rate and number of channels.
         :param language: what is spoken, if the recogniser is not to use its own setting.
@@ -100,10 +105,12 @@ class STT(ABC, EventEmitter[Literal["metrics_collected", "audio_dropped"] | Even
         async def attempt() -> SpeechEvent:
             nonlocal began_at
             began_at = clock.monotonic()
-            return await self._recognize_impl(buffer, language=language, conn_options=conn_options)
+            return await self._limited(
+                self._recognize_impl(buffer, language=language, conn_options=conn_options), conn_options.timeout
+            )
 
         event = await with_retries(attempt, conn_options, label=self._label)
-        if self._measures:
+        if not self._asks_others:
             self._publish(event.request_id, clock.monotonic() - began_at, audio_seconds, streamed=False)
         return event
 
@@ -136,6 +143,22 @@ class STT(ABC, EventEmitter[Literal["metrics_collected", "audio_dropped"] | Even
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.aclose()
+
+    async def _limited(self, attempt: Awaitable[SpeechEvent], seconds: float) -> SpeechEvent:
+        """Await an attempt of a provider's own for so long.
+
+        :raises APITimeoutError: it took longer.
+        """
+        limit = asyncio.timeout(None if self._asks_others else seconds)
+        try:
+            async with limit:
+                return await attempt
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            raise APITimeoutError(f"{self._label} has recognised nothing within {seconds:g} s").located(
+                provider=self._label, phase="first_output"
+            ) from error
 
     def _publish(self, request_id: str, seconds: float, audio_seconds: float, *, streamed: bool) -> None:
         metrics = STTMetrics(

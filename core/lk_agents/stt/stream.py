@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from lk_agents.foundation import clock
-from lk_agents.foundation.errors import APIError, ConfigError
+from lk_agents.foundation.errors import APIConnectionError, APIError, APITimeoutError, ConfigError
 from lk_agents.foundation.log import logger
 from lk_agents.foundation.types import APIConnectOptions
 from lk_agents.streams.base import InputStream
 from lk_agents.streams.inputs import AudioDropped, AudioInput, FlushSentinel, Gate
+from lk_agents.streams.watch import Owed, Watch
 from lk_agents.stt.events import SpeechEvent, SpeechEventType
 from lk_agents.stt.transcripts import TranscriptLog
 from lk_agents.stt.usage import AudioUsage
@@ -39,6 +41,22 @@ class RecognizerInput(AudioInput):
     def __init__(self, gate: Gate, *, on_taken: Callable[[float], None]) -> None:
         super().__init__(gate)
         self._on_taken = on_taken
+        self._begun = asyncio.Event()
+
+    def push(self, frame: rtc.AudioFrame) -> float:
+        """Add a frame; returns how many seconds of older audio were dropped for it."""
+        self._begun.set()
+        return super().push(frame)
+
+    def close(self) -> None:
+        """Let nothing more in; closing twice is fine."""
+        super().close()
+        self._begun.set()
+
+    async def wait_for_audio(self) -> bool:
+        """Wait for the first audio; False if there is none to be recognised and none will come."""
+        await self._begun.wait()
+        return not self._closed or self.has_audio()
 
     def has_audio(self) -> bool:
         """Tell whether audio waits."""
@@ -57,9 +75,12 @@ class RecognizeStream(InputStream[RecognizerInput, SpeechEvent]):
     """Listens while audio is pushed. Iterate over it to get the events; close it, or use it as a context manager.
 
     A plugin implements ``_run()``: it takes frames and flush marks from ``self._input_ch`` until that ends, and sends
-    events into ``self._event_ch``. An :class:`APIError` that it raises is retried as ``conn_options`` say: audio that
-    no final transcript has told of is then handed out again, the last 10 s of it, and times and order of the events
-    are kept. The number of retries begins anew after every final transcript.
+    events into ``self._event_ch``. It is called when there is audio: a stream without any asks nobody. An
+    :class:`APIError` that it raises is retried as ``conn_options`` say: audio that no final transcript has told of is
+    then handed out again, the last 10 s of it, and times and order of the events are kept. The number of retries begins
+    anew after every final transcript. Two more faults are such errors: returning while the input is open or audio is
+    left in it, and, after the end of the input, taking nothing and telling nothing for ``conn_options.timeout``
+    seconds. Until then it may be silent for as long as it likes: perhaps nobody speaks.
 
     At most 10 s of audio wait. What is pushed beyond drops the oldest: the recogniser emits ``audio_dropped``, and
     times go on as if nothing were missing. :meth:`feed` waits instead.
@@ -82,6 +103,8 @@ class RecognizeStream(InputStream[RecognizerInput, SpeechEvent]):
         self._given_before = 0.0
         self._attempt_was_good = False
         self._warned_of_drops = False
+        self._progress_at = clock.monotonic()  # once the input has ended
+        self._watch: Watch | None = None
         super().__init__(conn_options=conn_options, label=stt.label)
 
     def push_frame(self, frame: rtc.AudioFrame) -> None:
@@ -112,16 +135,61 @@ class RecognizeStream(InputStream[RecognizerInput, SpeechEvent]):
         await self._input_ch.wait_for_room(frame.duration + RESAMPLER_SECONDS)
         self.push_frame(frame)
 
+    def end_input(self) -> None:
+        """Flush, and say that nothing more comes; the stream ends by itself when everything is worked off.
+
+        :raises StreamInputError: the input, or the stream, had ended before.
+        """
+        super().end_input()
+        self._progressed()
+        if self._watch is not None:
+            self._watch.look()
+
+    # --- one attempt -----------------------------------------------------------------------------------------------
+
+    async def _attempt(self) -> None:
+        if not await self._input_ch.wait_for_audio():
+            return
+        self._attempt_at = clock.monotonic()
+        seconds = self._conn_options.timeout
+        self._watch = Watch(seconds=seconds, owed=self._owed, looks_again=False)
+        if phase := await self._watch.over(self._run()):
+            raise APITimeoutError(f"{self._label} did not come to its end: it told nothing for {seconds:g} s").located(
+                provider=self._label, phase=phase
+            )
+        if not self._input_ch.closed or self._input_ch.has_audio():
+            raise APIConnectionError(f"{self._label} has ended before its input").located(
+                provider=self._label, phase="receive"
+            )
+
+    def _owed(self) -> Owed | None:
+        """Return what the provider owes: its end, when its input has ended; None while it may be silent."""
+        if not self._input_ch.closed:
+            return None
+        if self._event_ch.full():
+            self._progressed()  # the reader holds it back
+        return Owed("close", max(self._attempt_at, self._progress_at))
+
+    def _progressed(self) -> None:
+        """Note that it is on its way to its end."""
+        self._progress_at = clock.monotonic()
+
     # --- on the way in ---------------------------------------------------------------------------------------------
 
     def _make_input(self) -> RecognizerInput:
-        return RecognizerInput(self._event_ch, on_taken=self._audio_usage.given)
+        return RecognizerInput(self._event_ch, on_taken=self._taken)
+
+    def _taken(self, seconds: float) -> None:
+        self._audio_usage.given(seconds)
+        if self._input_ch.closed:
+            self._progressed()
 
     def _flush(self) -> None:
         if self._resampler is not None:
             for frame in self._resampler.flush():
                 self._enqueue(frame)
-        self._input_ch.flush()
+        if self._input_ch.pushed_seconds:  # else there is no segment
+            self._input_ch.flush()
 
     def _enqueue(self, frame: rtc.AudioFrame) -> None:
         seconds = self._input_ch.push(frame)
@@ -141,6 +209,8 @@ class RecognizeStream(InputStream[RecognizerInput, SpeechEvent]):
             if event.recognition_usage is not None:
                 self._audio_usage.told(event.request_id, event.recognition_usage.audio_duration)
             return event
+        if self._input_ch.closed:
+            self._progressed()
         final_before = self._transcript_log.final_end
         accepted = self._transcript_log.next(event, self._input_ch.axis.to_stream)
         self._settle(event, final_before)

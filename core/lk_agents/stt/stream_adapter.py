@@ -12,6 +12,7 @@ from lk_agents.foundation.errors import APITimeoutError, StreamInputError
 from lk_agents.foundation.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
 from lk_agents.streams.axis import TOUCHING_SECONDS
 from lk_agents.streams.inputs import AUDIO_BOUND_SECONDS, FlushSentinel
+from lk_agents.streams.watch import Owed
 from lk_agents.stt.events import SpeechData, SpeechEvent, SpeechEventType, STTCapabilities, has_text
 from lk_agents.stt.recognizer import STT
 from lk_agents.stt.stream import RecognizeStream
@@ -42,7 +43,7 @@ class StreamAdapter(STT):
     :param vad: finds the speech.
     """
 
-    _measures: ClassVar[bool] = False
+    _asks_others: ClassVar[bool] = True
 
     def __init__(self, *, stt: STT, vad: VAD) -> None:
         aligned = stt.capabilities.aligned_words
@@ -121,6 +122,7 @@ class StreamAdapterWrapper(RecognizeStream):
         self._spoken_language = language
         self._options = conn_options
         self._recognition_seconds: float | None = None
+        self._recognising = False
         super().__init__(stt=stt, conn_options=replace(conn_options, max_retry=0))
 
     def limit_recognition(self, seconds: float) -> None:
@@ -181,8 +183,14 @@ class StreamAdapterWrapper(RecognizeStream):
             )
             await self._event_ch.send(SpeechEvent(SpeechEventType.FINAL_TRANSCRIPT, alternatives=[heard]))
 
+    def _owed(self) -> Owed | None:
+        if self._recognising:
+            self._progressed()  # a recognition has limits of its own
+        return super()._owed()
+
     async def _recognize(self, speech: rtc.AudioFrame) -> SpeechEvent:
         limit = asyncio.timeout(self._recognition_seconds)
+        self._recognising = True
         try:
             async with limit:
                 return await self._wrapped.recognize(speech, language=self._spoken_language, conn_options=self._options)
@@ -192,6 +200,9 @@ class StreamAdapterWrapper(RecognizeStream):
             raise APITimeoutError(
                 f"{self._wrapped.label} has not recognised what was said within {self._recognition_seconds:g} s"
             ).located(provider=self._wrapped.label, phase="first_output") from error
+        finally:
+            self._recognising = False
+            self._progressed()
 
 
 class _OpenSpeech:

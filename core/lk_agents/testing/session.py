@@ -79,7 +79,7 @@ class ScriptedCall:
         self.io = io or MemorySessionIO()
         providers: dict[str, Any] = {
             "vad": ScriptedVAD(self.caller),
-            "stt": ScriptedSTT(self.caller, streaming=streaming),
+            "stt": ScriptedSTT(self.caller, streaming=streaming, by_sound=streaming),
             "llm": ScriptedLLM(answers),
             "tts": ScriptedTTS(),
         }

@@ -12,7 +12,7 @@ from lk_agents.metrics.records import Error, TTSMetrics
 from lk_agents.tts.audio import SynthesizedAudio, seconds_of
 from lk_agents.tts.spoken_stream import SpokenStream
 from lk_agents.tts.text import is_speakable, parts_of
-from lk_agents.tts.watch import Owed
+from lk_agents.streams.watch import Owed
 from lk_agents.utils.audio import combine_frames
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from lk_agents.foundation import clock
 from lk_agents.foundation.errors import APIError, APITimeoutError, PluginError
 from lk_agents.streams.base import EventStream
 from lk_agents.tts.audio import SynthesizedAudio, seconds_of
-from lk_agents.tts.watch import Owed, watched
+from lk_agents.streams.watch import Owed, Watch
 
 if TYPE_CHECKING:
     from livekit import rtc
@@ -63,7 +63,7 @@ class SpokenStream(EventStream[SynthesizedAudio]):
         """Let the provider work; returns the phase in which it was given up, an empty text if it ended by itself."""
         phase = ""
         if self._watched:
-            phase = await watched(self._run(), seconds=self._conn_options.timeout, owed=self._owed)
+            phase = await Watch(seconds=self._conn_options.timeout, owed=self._owed).over(self._run())
         else:
             await self._run()
         if self._defect is not None:

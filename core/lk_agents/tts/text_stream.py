@@ -15,7 +15,7 @@ from lk_agents.tts.audio import MARK_SECONDS, SynthesizedAudio, seconds_of
 from lk_agents.tts.segments import Segment, Segments, SpeechInput
 from lk_agents.tts.spoken_stream import SpokenStream
 from lk_agents.tts.text import is_speakable
-from lk_agents.tts.watch import Owed
+from lk_agents.streams.watch import Owed
 from lk_agents.utils.audio import silence_frame
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Final
 
 from lk_agents.turns.words import comparable_words
 
-__all__ = ["is_self_speech"]
+__all__ = ["is_self_speech", "may_become_self_speech"]
 
 MIN_WORDS: Final = 3.0
 """Fewer words stand in the agent's text by chance, or because the user takes one of its offers: "next Tuesday"."""
@@ -44,6 +44,16 @@ def is_self_speech(text: str, playing_text: str, *, final: bool = True) -> bool:
     if sum(word not in known for word in words[:-1]) > allowed:  # each of these is an error for sure
         return False
     return _errors_within(words, playing) <= allowed
+
+
+def may_become_self_speech(text: str, playing_text: str) -> bool:
+    """Return whether a text to which more may follow is what the agent is saying so far, however short it is.
+
+    :param text: what is understood up to now.
+    :param playing_text: as for :func:`is_self_speech`.
+    """
+    words = comparable_words(text)
+    return bool(words) and _errors_within(words, comparable_words(playing_text)) == 0
 
 
 def _is_wide(word: str) -> bool:

@@ -25,11 +25,15 @@ class TurnDriver:
 
     :param execute: does what the machine asks for, at once; what takes longer it only begins. An error in it is logged
         and ends nothing.
+    :param on_handled: told of each input once it is handled, and all that it asks for is done.
     """
 
-    def __init__(self, machine: TurnMachine, execute: Callable[[Command], None]) -> None:
+    def __init__(
+        self, machine: TurnMachine, execute: Callable[[Command], None], *, on_handled: Callable[[Input], None]
+    ) -> None:
         self.machine = machine
         self._execute = execute
+        self._on_handled = on_handled
         self._inputs: deque[Input] = deque()
         self._busy = False
         self._closed = False
@@ -46,8 +50,10 @@ class TurnDriver:
         self._busy = True
         try:
             while self._inputs and not self._closed:
-                for command in self.machine.handle(self._inputs.popleft()):
+                next_input = self._inputs.popleft()
+                for command in self.machine.handle(next_input):
                     self._do(command)
+                self._on_handled(next_input)
         finally:
             self._busy = False
         self._set_timer()

@@ -74,7 +74,8 @@ class Endings:
         :param stops: whether what is heard may be stopped.
         """
         active = self._floor.active
-        if active is not None and stops and (active.kind is SpeechKind.REPLY or active.phase is Phase.PAUSED):
+        replaceable = active is not None and (active.kind is SpeechKind.REPLY or active.phase is Phase.PAUSED)
+        if active is not None and stops and active.interruptible and replaceable:
             self.stop(active)
         for entry in list(self._floor):
             if entry.kind is SpeechKind.SAY:

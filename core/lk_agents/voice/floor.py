@@ -29,7 +29,6 @@ class Entry:
 
     :param speech: its id.
     :param audible: whether it has audio, as far as is known.
-    :param committed: what it answers is part of the conversation.
     :param since: from when on what the user says may interrupt it; None for ever.
     :param is_open: something may still be added under it.
     :param superseded: nobody waits any more for what its functions say.
@@ -41,7 +40,6 @@ class Entry:
     interruptible: bool
     phase: Phase = Phase.PREPARING
     audible: bool = True
-    committed: bool = False
     since: float | None = None
     is_open: bool = True
     superseded: bool = False
@@ -102,13 +100,12 @@ class Floor:
         self._line.append(entry)
 
     def take_out(self, entry: Entry) -> None:
-        """Take a speech out of line and hold it; what is being heard under it keeps the floor in its place."""
+        """Take a speech out of line and hold it; what is being heard under it keeps the floor."""
         heard = next((each for each in entry.walk() if each.is_active), None)
-        place = next((i for i, root in enumerate(self._line) if any(each is entry for each in root.walk())), 0)
         self._unlink(entry)
         if heard is not None:
             self._unlink(heard)
-            self._line.insert(place, heard)
+            self._line.insert(0, heard)
 
     def add(self, entry: Entry, *, parent: str | None = None, first: bool = False) -> None:
         """Put a speech in line: at its end, or under one that is there."""

@@ -13,7 +13,7 @@ from lk_agents.voice.hearing_clock import HearingClock
 from lk_agents.voice.hearing_memory import HearingMemory
 from lk_agents.voice.hearing_recorded import RecordedUnderstanding
 from lk_agents.voice.hearing_streamed import StreamedUnderstanding
-from lk_agents.voice.hearing_understanding import HearingOptions, HearingStage, Reports, Understanding
+from lk_agents.voice.hearing_understanding import HearingOptions, HearingStage, Reports, Understanding, tell_nobody
 from lk_agents.voice.hearing_voice import VoiceFollower
 
 if TYPE_CHECKING:
@@ -35,10 +35,6 @@ LATE_SECONDS: Final = 0.1
 """Who wakes up so much too late was not the only one who was kept waiting."""
 CLOSE_SECONDS: Final = 5.0
 ROUNDING_SECONDS: Final = 1e-6
-
-
-def _tell_nobody(*_: object) -> None:
-    return
 
 
 class Hearing:
@@ -67,9 +63,9 @@ class Hearing:
         stt: STT,
         post: Callable[[Input], None],
         options: HearingOptions | None = None,
-        on_error: Callable[[HearingStage, Exception], None] = _tell_nobody,
-        on_vad_event: Callable[[VADEvent], None] = _tell_nobody,
-        on_speech_event: Callable[[SpeechEvent, int], None] = _tell_nobody,
+        on_error: Callable[[HearingStage, Exception], None] = tell_nobody,
+        on_vad_event: Callable[[VADEvent], None] = tell_nobody,
+        on_speech_event: Callable[[SpeechEvent, int], None] = tell_nobody,
     ) -> None:
         reports = Reports(post=post, error=on_error, speech_event=on_speech_event)
         kind = StreamedUnderstanding if stt.capabilities.streaming else RecordedUnderstanding

@@ -6,9 +6,9 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from lk_agents.foundation import clock
-from lk_agents.foundation.errors import APIError, APITimeoutError
+from lk_agents.foundation.errors import APIError
 from lk_agents.foundation.log import logger
-from lk_agents.voice.hearing_understanding import Understanding
+from lk_agents.voice.hearing_understanding import Understanding, best_of
 from lk_agents.voice.signals import Final, RecognitionClosed, RecognitionOpened
 from lk_agents.voice.speculation import (
     CloseRecognition,
@@ -133,7 +133,7 @@ class RecordedUnderstanding(Understanding):
 
     async def _recognise(self, key: int, frames: list[rtc.AudioFrame]) -> None:
         try:
-            outcome: SpeechEvent | Exception = await self._text_of(frames)
+            outcome: SpeechEvent | Exception = await self._stt.recognize(frames, **self._options.for_recogniser())
         except Exception as error:  # noqa: BLE001  whatever a provider raises, hearing goes on
             outcome = error
         if key not in self._asked or self._asked[key][0] is not asyncio.current_task():
@@ -145,25 +145,10 @@ class RecordedUnderstanding(Understanding):
             self._tell(key, outcome)
         self._do(self._speculation.recognised(key, success=not isinstance(outcome, Exception)))
 
-    async def _text_of(self, frames: list[rtc.AudioFrame]) -> SpeechEvent:
-        seconds = self._options.recognition_seconds
-        limit = asyncio.timeout(seconds)
-        try:
-            async with limit:
-                return await self._stt.recognize(frames, **self._options.for_recogniser())
-        except TimeoutError as error:
-            if not limit.expired():
-                raise
-            raise APITimeoutError(f"{self._stt.label} has not recognised what was said within {seconds:g} s").located(
-                provider=self._stt.label, phase="first_output"
-            ) from error
-
     def _tell(self, key: int, event: SpeechEvent) -> None:
         self._reports.speech_event(event, key)
-        text, language = (
-            (event.alternatives[0].text, event.alternatives[0].language) if event.alternatives else ("", "")
-        )
-        self._reports.post(Final(clock.monotonic(), key, text.strip(), language))
+        text, language = best_of(event)
+        self._reports.post(Final(clock.monotonic(), key, text, language))
 
     def _report(self, error: Exception) -> None:
         logger.warning(

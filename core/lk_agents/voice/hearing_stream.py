@@ -111,6 +111,11 @@ class KeptStream(Generic[EventT]):
             await self._wait(wait_seconds)
             wait_seconds = min(2 * wait_seconds, LONGEST_WAIT_SECONDS)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a stream at present that takes audio."""
+        return self._stream is not None
+
     def push(self, frame: rtc.AudioFrame) -> None:
         """Give it a frame that is in the memory already; a stream that comes later hears it from there."""
         if self._stream is None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lk_agents.foundation import clock
+from lk_agents.streams.inputs import AUDIO_BOUND_SECONDS
 from lk_agents.stt.events import SpeechEvent, SpeechEventType, has_text
 from lk_agents.voice.hearing_stream import KeptStream
-from lk_agents.voice.hearing_understanding import Understanding
+from lk_agents.voice.hearing_understanding import Understanding, best_of
 from lk_agents.voice.signals import EndOfTurn, Final, Interim
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from lk_agents.voice.hearing_understanding import HearingOptions, Reports
 
 __all__ = ["StreamedUnderstanding"]
-
-REPLAY_SECONDS = 10.0
 
 
 class StreamedUnderstanding(Understanding):
@@ -73,7 +72,7 @@ class StreamedUnderstanding(Understanding):
 
     def wants_audio_since(self, *, worked: bool) -> float:  # noqa: ARG002  a provider that was down hears it when it is up
         """Nothing that is not final may be lost."""
-        return max(self._final_until, self._memory.position - REPLAY_SECONDS)
+        return max(self._final_until, self._memory.position - AUDIO_BOUND_SECONDS)
 
     def failed(self, error: Exception) -> None:
         """Tell it."""
@@ -86,15 +85,13 @@ class StreamedUnderstanding(Understanding):
 
     def _post(self, event: SpeechEvent, key: int) -> None:
         at, kind = clock.monotonic(), event.type
-        text, language = (
-            (event.alternatives[0].text, event.alternatives[0].language) if event.alternatives else ("", "")
-        )
+        text, language = best_of(event)
         if kind is SpeechEventType.FINAL_TRANSCRIPT:
-            self._reports.post(Final(at, key, text.strip(), language))
+            self._reports.post(Final(at, key, text, language))
         elif kind in {SpeechEventType.INTERIM_TRANSCRIPT, SpeechEventType.PREFLIGHT_TRANSCRIPT}:
-            self._reports.post(Interim(at, text.strip(), language))
-        elif kind is SpeechEventType.TURN_RESUMED and text.strip():
+            self._reports.post(Interim(at, text, language))
+        elif kind is SpeechEventType.TURN_RESUMED and text:
             # Without a text, what was understood before stays open, and with it the turn.
-            self._reports.post(Interim(at, text.strip(), language))
+            self._reports.post(Interim(at, text, language))
         elif kind is SpeechEventType.END_OF_TURN and self._stt.capabilities.end_of_turn:
             self._reports.post(EndOfTurn(at))

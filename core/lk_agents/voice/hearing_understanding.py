@@ -8,17 +8,17 @@ from itertools import count
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from lk_agents.foundation.errors import ConfigError
-from lk_agents.foundation.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
 
 if TYPE_CHECKING:
     from typing import Any
 
     from livekit import rtc
 
+    from lk_agents.foundation.types import APIConnectOptions
     from lk_agents.stt.events import SpeechEvent
     from lk_agents.voice.signals import Input
 
-__all__ = ["HearingOptions", "HearingStage", "Reports", "Understanding"]
+__all__ = ["HearingOptions", "HearingStage", "Reports", "Understanding", "best_of", "tell_nobody"]
 
 HearingStage: TypeAlias = Literal["stt", "vad"]
 """What of it has failed."""
@@ -54,16 +54,17 @@ class HearingOptions:
             given["conn_options"] = self.conn_options
         return given
 
-    @property
-    def recognition_seconds(self) -> float:
-        """How long a recognition takes at the most, all attempts and the waits between them together."""
-        options = self.conn_options or DEFAULT_API_CONNECT_OPTIONS
-        longest_wait = max(options.timeout, options.retry_interval)
-        return (options.max_retry + 1) * options.timeout + options.max_retry * longest_wait
+
+def tell_nobody(*_: object) -> None:
+    """Take whatever is told, and do nothing."""
 
 
-def _tell_nobody(*_: object) -> None:
-    return
+def best_of(event: SpeechEvent) -> tuple[str, str]:
+    """Return what was most likely said, and its language; two empty texts for nothing."""
+    if not event.alternatives:
+        return "", ""
+    best = event.alternatives[0]
+    return best.text.strip(), best.language
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,8 +72,8 @@ class Reports:
     """Whom hearing tells what; see :class:`~lk_agents.voice.hearing.Hearing`."""
 
     post: Callable[[Input], None]
-    error: Callable[[HearingStage, Exception], None] = _tell_nobody
-    speech_event: Callable[[SpeechEvent, int], None] = _tell_nobody
+    error: Callable[[HearingStage, Exception], None] = tell_nobody
+    speech_event: Callable[[SpeechEvent, int], None] = tell_nobody
 
 
 class Understanding:

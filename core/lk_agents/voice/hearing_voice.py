@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from lk_agents.foundation import clock
+from lk_agents.foundation.errors import APITimeoutError
+from lk_agents.foundation.log import logger
 from lk_agents.vad.events import VADEvent, VADEventType
 from lk_agents.voice.hearing_stream import KeptStream
 from lk_agents.voice.signals import SpeechStarted, SpeechStopped, VoiceRunBegan, VoiceRunEnded, VoiceWindow
@@ -25,6 +27,10 @@ __all__ = ["VoiceFollower"]
 EVEN_CHANCE: Final = 0.5
 """From this probability on a window is speech where the detector gives no verdict of its own."""
 CATCH_UP_SECONDS: Final = 1.0
+LAG_SECONDS: Final = 1.0
+"""A detector that is so far behind for so long has stalled."""
+GAP_SECONDS: Final = 0.5
+"""Behind such a gap between frames the detector had no chance either: the loop was blocked, or nobody spoke."""
 ROUNDING_SECONDS: Final = 1e-6
 
 
@@ -60,6 +66,7 @@ class VoiceFollower:
         self._onset_at = 0.0
         self._last_speech_at = 0.0
         self._judged = 0.0
+        self._pushed_at = self._kept_up_at = clock.monotonic()
         self._caught_up = asyncio.Event()
         self._stream: KeptStream[VADEvent] = KeptStream("vad", open_stream=vad.stream, memory=memory, user=self)
 
@@ -70,6 +77,7 @@ class VoiceFollower:
     def push(self, frame: rtc.AudioFrame) -> None:
         """Let the detector hear a frame, which is in the memory already."""
         self._stream.push(frame)
+        self._watch_lag()
 
     async def catch_up(self) -> None:
         """Return when all that was pushed is judged; after 1 s in any case."""
@@ -162,6 +170,19 @@ class VoiceFollower:
             self._speaking = False
             self._understanding.speech_ended()
             self._reports.post(SpeechStopped(clock.monotonic()))
+
+    def _watch_lag(self) -> None:
+        """Begin with another stream where this one hangs: the user would be taken for silent, or speaking, for ever."""
+        now, lag = clock.monotonic(), self._memory.position - self._judged
+        if lag < LAG_SECONDS or now - self._pushed_at > GAP_SECONDS or not self._stream.is_open:
+            self._kept_up_at = now
+        self._pushed_at = now
+        if now - self._kept_up_at < LAG_SECONDS:
+            return
+        self._kept_up_at = now
+        logger.warning("the detector of speech has stalled and is begun anew", extra={"lag_seconds": round(lag, 3)})
+        self.failed(APITimeoutError(f"the detector of speech has not judged the last {lag:.1f} s of audio"))
+        self._stream.restart()
 
     def _note_lag(self) -> None:
         if self._memory.position - self._judged < self._window_seconds - ROUNDING_SECONDS:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from lk_agents.foundation import clock
 from lk_agents.foundation.log import logger
 from lk_agents.turns.evidence import Decision, Evidence
 from lk_agents.turns.judges import decide
-from lk_agents.turns.self_speech import is_self_speech
+from lk_agents.turns.self_speech import is_self_speech, may_become_self_speech
 from lk_agents.turns.strategies import InstantInterruption
 from lk_agents.utils.aio.tasks import cancel_and_wait
 from lk_agents.voice.signals import AskInterruption, AskTurnDetector, InterruptionVerdict, TurnVerdict
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from lk_agents.voice.signals import Input
 
 __all__ = ["Judging"]
+
+UNSURE_SECONDS: Final = 1.5
+"""Whoever speaks for so long is no echo of a word or two, where there was none before."""
 
 
 class Judging:
@@ -48,6 +51,7 @@ class Judging:
         self._turn_task: asyncio.Task[None] | None = None
         self._strategy_task: asyncio.Task[None] | None = None
         self._newest: AskInterruption | None = None
+        self._hears_itself = False
 
     def ask_about_turn(self, question: AskTurnDetector) -> None:
         """Ask whether the turn has ended; without somebody who can judge, it has."""
@@ -65,7 +69,10 @@ class Judging:
         """Ask whether the user interrupts; what is only the agent's own voice is asked about nobody."""
         evidence = self._evidence(question)
         if question.text and is_self_speech(question.text, evidence.playout_text, final=question.final):
+            self._hears_itself = True
             self._post(InterruptionVerdict(clock.monotonic(), question.serial, Decision.IGNORE, is_echo=True))
+        elif self._is_too_early(evidence):
+            return  # the next words, or the silence behind these, are another question
         elif isinstance(self.strategy, InstantInterruption):
             self._post(InterruptionVerdict(clock.monotonic(), question.serial, self._judge_now(evidence)))
         else:
@@ -78,6 +85,12 @@ class Judging:
     async def aclose(self) -> None:
         """End what is being judged; the judges themselves are their owners'."""
         await cancel_and_wait(*(task for task in (self._turn_task, self._strategy_task) if task is not None))
+
+    def _is_too_early(self, evidence: Evidence) -> bool:
+        """Whether the words so far are the agent's own, but too few to be sure; if they are the user's, more come."""
+        if evidence.final or not (self._hears_itself or evidence.speech_seconds < UNSURE_SECONDS):
+            return False
+        return may_become_self_speech(evidence.text, evidence.playout_text)
 
     # --- asking ------------------------------------------------------------------------------------------------------
 

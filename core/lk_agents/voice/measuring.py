@@ -20,17 +20,29 @@ from lk_agents.metrics.records import (
     VADMetrics,
 )
 from lk_agents.utils.events import EventEmitter
+from lk_agents.voice.announce import turn_finished
 from lk_agents.voice.conversation import current_speech
-from lk_agents.voice.waterfall import dead_air_metrics, turn_metrics
+from lk_agents.voice.records import Outcome
+from lk_agents.voice.signals import SpeechKind
+from lk_agents.voice.speech_handle import SpeechOutcome
+from lk_agents.voice.waterfall import dead_air_metrics, log_turn, turn_metrics
 
 if TYPE_CHECKING:
     from lk_agents.metrics.records import AgentMetrics
-    from lk_agents.voice.records import TurnRecord
+    from lk_agents.voice.live_speech import LiveSpeech
     from lk_agents.voice.session_options import Providers
     from lk_agents.voice.signals import TurnDecided
     from lk_agents.voice.watchdog import DeadAir
 
 __all__ = ["Measuring"]
+
+_OUTCOMES = {
+    SpeechOutcome.FINISHED: Outcome.SPOKEN,
+    SpeechOutcome.INTERRUPTED: Outcome.INTERRUPTED,
+    SpeechOutcome.CANCELLED: Outcome.DROPPED,
+    SpeechOutcome.FAILED: Outcome.FAILED,
+    SpeechOutcome.EMPTY: Outcome.SILENT,
+}
 
 
 class Measuring:
@@ -61,9 +73,23 @@ class Measuring:
             )
         )
 
-    def turn(self, record: TurnRecord) -> None:
-        """A turn has been answered."""
+    def speech_over(self, live: LiveSpeech) -> None:
+        """A speech is over; the reply to a turn tells how the turn went."""
+        if live.handle.kind is not SpeechKind.REPLY or not live.decided or live.waterfall is None:
+            return
+        outcome = live.handle.outcome
+        assert outcome is not None
+        utterance = live.utterance
+        record = live.waterfall.finish(
+            clock.monotonic(),
+            _OUTCOMES[outcome],
+            agent_characters=0 if utterance is None else len(utterance.full_text),
+            heard_seconds=0.0 if utterance is None else utterance.played_seconds,
+        )
+        log_turn(record)
         self._publish(turn_metrics(record))
+        turn_finished(record)
+        self._emit("turn_finished", record)
 
     def dead_air(self, alarm: DeadAir) -> None:
         """Nothing was heard."""

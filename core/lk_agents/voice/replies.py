@@ -51,13 +51,14 @@ class Replies:
 
     def prepare(self) -> None:
         """Begin a reply to what was understood so far, unless there is one."""
-        text = self._turn.text
+        parts = self._unanswered()
+        text = " ".join(parts.values())
         if self.pending is not None and self.pending.text == text:
             return
         self.drop_pending()
         entry = Entry(self._new_id(), SpeechKind.REPLY, interruptible=True)
         self._floor.hold(entry)
-        self.pending = Reply(entry, text, self._turn.parts)
+        self.pending = Reply(entry, text, parts)
         silent = not self._turn.run_open
         self._do(s.BeginReply(entry.speech, self._turn.number, text, user_is_silent=silent))
 
@@ -66,7 +67,7 @@ class Replies:
         self.prepare()
         assert self.pending is not None
         reply, self.pending = self.pending, None
-        reply.parts = self._turn.parts
+        reply.parts = self._unanswered()
         reply.entry.interruptible, reply.entry.since = interruptible, at
         self._floor.enter(reply.entry)
         self._in_line[reply.speech] = reply
@@ -75,7 +76,7 @@ class Replies:
     def take_back(self) -> bool:
         """The user goes on before a reply was heard: it waits for what comes. Tells whether there was one."""
         reply = next((each for each in self._in_line.values() if each.entry.is_unheard), None)
-        if reply is None or reply.entry.committed:
+        if reply is None:
             return False
         self.drop_pending()
         del self._in_line[reply.speech]
@@ -84,11 +85,11 @@ class Replies:
         return True
 
     def committed(self, speech: str) -> None:
-        """What a reply answers is part of the conversation."""
-        if (reply := self._in_line.get(speech)) is not None:
+        """What a reply answers is part of the conversation, or not to be answered."""
+        pending = self.pending if self.pending is not None and self.pending.speech == speech else None
+        if (reply := self._in_line.get(speech, pending)) is not None:
             self._turn.committed(reply.parts)
             reply.parts = {}
-            reply.entry.committed = True
 
     def over(self, speech: str) -> None:
         """A speech is over, for whatever reason; one that was in preparation has failed, and another one may begin."""
@@ -114,3 +115,11 @@ class Replies:
         if self.pending is not None:
             entry, self.pending = self.pending.entry, None
             self.drop(entry)
+
+    def _unanswered(self) -> dict[int, str]:
+        """Return what was understood but for that which is being answered by what may not be interrupted."""
+        parts = self._turn.parts
+        for reply in self._in_line.values():
+            if reply.entry.is_active and not reply.entry.interruptible:
+                parts = {key: text for key, text in parts.items() if reply.parts.get(key) != text}
+        return parts

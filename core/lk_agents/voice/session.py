@@ -11,7 +11,7 @@ from lk_agents.foundation import clock
 from lk_agents.foundation.ids import short_id
 from lk_agents.foundation.log import logger
 from lk_agents.utils.aio.tasks import cancel_and_wait
-from lk_agents.voice import announce, waterfall
+from lk_agents.voice import announce
 from lk_agents.voice import signals as s
 from lk_agents.voice.answering import Answering
 from lk_agents.voice.attention import Attention
@@ -21,11 +21,11 @@ from lk_agents.voice.first_aid import FirstAid
 from lk_agents.voice.hearing import Hearing
 from lk_agents.voice.judging import Judging
 from lk_agents.voice.measuring import Measuring
-from lk_agents.voice.records import Outcome, SessionInfo
+from lk_agents.voice.records import SessionInfo
 from lk_agents.voice.replying import reply_source
 from lk_agents.voice.saying import Saying
 from lk_agents.voice.signals import SpeechKind
-from lk_agents.voice.speech_handle import SpeechHandle, SpeechOutcome
+from lk_agents.voice.speech_handle import SpeechHandle
 from lk_agents.voice.speeches import Speeches
 from lk_agents.voice.state_show import StateShow
 from lk_agents.voice.turn import TurnMachine
@@ -40,21 +40,15 @@ if TYPE_CHECKING:
     from lk_agents.media.session_io import SessionIO
     from lk_agents.stt import SpeechEvent
     from lk_agents.turns.evidence import Evidence
+    from lk_agents.turns.judges import InterruptionStrategy
     from lk_agents.vad import VADEvent
     from lk_agents.voice.live_speech import LiveSpeech
+    from lk_agents.voice.options import TurnOptions
     from lk_agents.voice.session_options import Providers, SessionOptions
     from lk_agents.voice.utterance_source import SpeechSource
     from lk_agents.voice.watchdog import DeadAir
 
 __all__ = ["VoiceSession"]
-
-_OUTCOMES = {
-    SpeechOutcome.FINISHED: Outcome.SPOKEN,
-    SpeechOutcome.INTERRUPTED: Outcome.INTERRUPTED,
-    SpeechOutcome.CANCELLED: Outcome.DROPPED,
-    SpeechOutcome.FAILED: Outcome.FAILED,
-    SpeechOutcome.EMPTY: Outcome.SILENT,
-}
 
 
 class VoiceSession:
@@ -85,36 +79,46 @@ class VoiceSession:
         self._io, self._emit, self._room_name = io, emit, room_name
         machine = TurnMachine(options.turn, new_id=_new_id)
         self._machine = machine
-        self._driver = TurnDriver(machine, self._execute)
+        self._driver = TurnDriver(machine, self._execute, on_handled=self._watch_user)
+        self._measuring = Measuring(providers, emit)
         self._attention = Attention(
             Watchdog(timeout_seconds=options.dead_air_timeout),
             on_alarm=self._alarm,
             heard=lambda: self._speeches.heard,
         )
         self._speeches = Speeches(
-            self.conversation, self._attention, on_silent=self._audio_over, on_finished=self._speech_over
+            self.conversation, self._attention, on_silent=self._audio_over, on_finished=self._measuring.speech_over
         )
         self._answering = Answering(
             self.conversation, self._speeches, self._attention, is_wanted=self._is_wanted, new_id=_new_id
         )
-        self._hearing = Hearing(
-            vad=providers.vad,
-            stt=providers.stt,
-            post=self._post,
-            options=options.hearing,
-            on_error=lambda stage, error: emit("error", SessionError(stage, error)),
-            on_vad_event=self._vad_event,
-            on_speech_event=self._speech_event,
-        )
+        self._hearing = self._listener(providers, options)
         self._judging = Judging(
             detector=providers.detector, strategy=providers.strategy, complete=self._complete, post=self._post
         )
         self._state = StateShow(self._show_state)
         self._user = UserWatch()
         self._transcript = UserTranscript(io, shown=options.transcription.user_transcription)
-        self._measuring = Measuring(providers, emit)
         self._saying = Saying(self.conversation, self._speeches, self._attention, machine=machine, new_id=_new_id)
-        self._first_aid = FirstAid(
+        self._first_aid = self._helper()
+        self._started = asyncio.Event()
+        self._ending: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self._closing: asyncio.Task[None] | None = None
+        self._showing: set[asyncio.Task[None]] = set()
+
+    def _listener(self, providers: Providers, options: SessionOptions) -> Hearing:
+        return Hearing(
+            vad=providers.vad,
+            stt=providers.stt,
+            post=self._post,
+            options=options.hearing,
+            on_error=lambda stage, error: self._emit("error", SessionError(stage, error)),
+            on_vad_event=self._vad_event,
+            on_speech_event=self._speech_event,
+        )
+
+    def _helper(self) -> FirstAid:
+        return FirstAid(
             self.conversation,
             self._speeches,
             self._attention,
@@ -123,10 +127,6 @@ class VoiceSession:
             end=self._end,
             measure=self._measuring.dead_air,
         )
-        self._started = asyncio.Event()
-        self._audience_task: asyncio.Task[None] | None = None
-        self._ending: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._closing: asyncio.Task[None] | None = None
 
     # --- its life ----------------------------------------------------------------------------------------------------
 
@@ -178,6 +178,7 @@ class VoiceSession:
         self._measuring.close()
         self._state.close()
         await self._io.aclose()
+        await cancel_and_wait(*self._showing)
 
     def _end(self, reason: str) -> None:
         if not self._ending.done():
@@ -205,6 +206,12 @@ class VoiceSession:
         await self._started.wait()
         return await self._saying.say(source, **about)
 
+    def update_rules(self, rules: TurnOptions, strategy: InterruptionStrategy) -> None:
+        """Let other rules of turn-taking count from now on."""
+        self._machine.options = rules
+        self._judging.strategy = strategy
+        self._post(s.Tick(clock.monotonic()))
+
     def interrupt(self, *, everything: bool = True) -> None:
         """Fall silent at once, whatever may be interrupted or not."""
         self._post(s.InterruptAll(clock.monotonic(), everything=everything))
@@ -213,6 +220,8 @@ class VoiceSession:
 
     def _post(self, event: s.Input) -> None:
         self._driver.post(event)
+
+    def _watch_user(self, event: s.Input) -> None:
         self._attention.user(self._user.after(event, self._machine))
 
     def _execute(self, command: s.Command) -> None:
@@ -278,23 +287,6 @@ class VoiceSession:
     def _audio_over(self, live: LiveSpeech) -> bool:
         return self._answering.take(live)
 
-    def _speech_over(self, live: LiveSpeech) -> None:
-        if live.handle.kind is not SpeechKind.REPLY or not live.decided or live.waterfall is None:
-            return
-        outcome = live.handle.outcome
-        assert outcome is not None
-        utterance = live.utterance
-        record = live.waterfall.finish(
-            clock.monotonic(),
-            _OUTCOMES[outcome],
-            agent_characters=0 if utterance is None else len(utterance.full_text),
-            heard_seconds=0.0 if utterance is None else utterance.played_seconds,
-        )
-        waterfall.log_turn(record)
-        self._measuring.turn(record)
-        announce.turn_finished(record)
-        self._emit("turn_finished", record)
-
     def _is_wanted(self, speech: str) -> bool:
         entry = self._machine.floor.get(speech)
         return entry is not None and not entry.superseded
@@ -316,7 +308,9 @@ class VoiceSession:
 
     def _show_state(self, state: AgentState) -> None:
         self._emit("agent_state_changed", state)
-        asyncio.get_running_loop().create_task(self._io.show_state(state), name="lk-show-state")
+        task = asyncio.get_running_loop().create_task(self._io.show_state(state), name="lk-show-state")
+        self._showing.add(task)
+        task.add_done_callback(self._showing.discard)
 
     def _vad_event(self, event: VADEvent) -> None:
         self._emit("vad_event", event)

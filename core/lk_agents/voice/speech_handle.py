@@ -165,6 +165,10 @@ class SpeechHandle:
         self._source = source
         self._utterance = synthesis_handle
 
+    def withdraw(self) -> None:
+        """Take back what it says, of which nothing was heard: it is made anew."""
+        self._source = self._utterance = None
+
     @property
     def initialized(self) -> bool:
         """Whether it has what it says."""

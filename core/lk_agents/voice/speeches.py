@@ -13,6 +13,7 @@ from lk_agents.foundation.log import logger
 from lk_agents.utils.aio.tasks import cancel_and_wait
 from lk_agents.voice import history
 from lk_agents.voice import signals as s
+from lk_agents.voice.commits import Commits
 from lk_agents.voice.conversation import Conversation, ErrorStage, SessionError, within_speech
 from lk_agents.voice.live_speech import LiveSpeech
 from lk_agents.voice.records import Mark
@@ -33,7 +34,6 @@ __all__ = ["Speeches"]
 CLOSE_SECONDS = 5.0
 _STAGES: dict[FailedPart, ErrorStage] = {"text": "llm", "audio": "tts", "playout": "playout"}
 _MARKS = {mark.value: mark for mark in Mark}
-_SHORTEST_LOOK_SECONDS = 0.02
 
 
 class Speeches:
@@ -57,6 +57,7 @@ class Speeches:
         self._attention = attention
         self._on_silent = on_silent
         self._on_finished = on_finished
+        self._commits = Commits(conversation)
         self._live: dict[str, LiveSpeech] = {}
         self._audience = False
         self._waiting: list[LiveSpeech] = []
@@ -106,7 +107,7 @@ class Speeches:
                 on_ready=lambda: self._if_its(live, utterance, self._ready),
                 on_silent=lambda: self._if_its(live, utterance, self._silent),
                 on_stage=lambda stage, at: self._if_its(live, utterance, self._stage, stage, at),
-                on_function_call=lambda: self._if_its(live, utterance, self._commit_question),
+                on_function_call=lambda: self._if_its(live, utterance, self._commits.question),
             )
         live.utterance = utterance
         live.handle.initialize(source, utterance)
@@ -126,7 +127,7 @@ class Speeches:
             return
         live.playing = True
         live.utterance.play()
-        self._watch_question(live)
+        self._commits.watch_question(live)
 
     def pause(self, speech: str) -> None:
         """Let it fall silent."""
@@ -178,6 +179,7 @@ class Speeches:
         if live.task is not None:
             live.task.cancel()
         before, live.utterance = live.utterance, None
+        live.handle.withdraw()
         if before is not None:
             before.stop()
             self._close_later(before)
@@ -262,51 +264,12 @@ class Speeches:
         self._attention.silent(live)
         if utterance.error is not None and utterance.failed_part is not None:
             self._tell_error(_STAGES[utterance.failed_part], utterance.error, live)
-        goes_on = False
         if live.playing:
-            self._commit_question(live, finished=not utterance.interrupted)
-            self._commit_speech(live, utterance)
-            self._conversation.post(s.SpeechSilent(clock.monotonic(), live.id))
-            goes_on = self._on_silent(live)
-        else:
-            self._conversation.post(s.SpeechSilent(clock.monotonic(), live.id))
-        if not goes_on:
+            self._commits.question(live, finished=not utterance.interrupted)
+            self._commits.speech(live, utterance)
+        self._conversation.post(s.SpeechSilent(clock.monotonic(), live.id))
+        if not (live.playing and self._on_silent(live)):
             self.conclude(live, utterance.outcome, utterance.error)
-
-    # --- the context -------------------------------------------------------------------------------------------------
-
-    def _watch_question(self, live: LiveSpeech) -> None:
-        """Look again and again whether enough was heard of a reply for its question to count."""
-        live.cancel_timer()
-        self._commit_question(live)
-        utterance, handle = live.utterance, live.handle
-        if utterance is not None and not utterance.is_silent and handle.user_question and not handle.user_committed:
-            wait = max(history.MIN_TIME_PLAYED_FOR_COMMIT - utterance.played_seconds, _SHORTEST_LOOK_SECONDS)
-            live.commit_timer = asyncio.get_running_loop().call_later(wait, self._watch_question, live)
-
-    def _commit_question(self, live: LiveSpeech, *, finished: bool = False) -> None:
-        utterance = live.utterance
-        if utterance is None or not live.playing:
-            return
-        if history.may_commit_question(
-            live.handle,
-            played_seconds=utterance.played_seconds,
-            finished=finished,
-            interrupted=utterance.interrupted,
-            has_function_calls=utterance.has_function_calls,
-        ):
-            message = history.commit_question(self._conversation.chat_ctx, live.handle)
-            self._conversation.post(s.UserCommitted(clock.monotonic(), live.id))
-            self._conversation.emit("user_speech_committed", message)
-
-    def _commit_speech(self, live: LiveSpeech, utterance: Utterance) -> None:
-        cut = utterance.interrupted
-        message = history.commit_speech(
-            self._conversation.chat_ctx, live.handle, utterance.played_text, interrupted=cut
-        )
-        if message is not None:
-            live.text_message_id = message.id
-            self._conversation.emit("agent_speech_interrupted" if cut else "agent_speech_committed", message)
 
     # --- small things ------------------------------------------------------------------------------------------------
 

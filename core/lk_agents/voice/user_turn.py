@@ -131,9 +131,14 @@ class UserTurn:
 
     @property
     def spoken_until(self) -> float | None:
-        """When the last sample of what is new was spoken; None if only text came."""
+        """When the last sample of what is new was spoken; None if only text came: typed, or heard by no detector."""
         new = [piece for piece in self._pieces.values() if piece.is_new] or list(self._pieces.values())
-        return None if new and all(piece.is_typed for piece in new) else self.last_speech_at
+        if self.last_speech_at is None or (new and all(piece.is_typed for piece in new)):
+            return None
+        is_old = not (self._run_since_decision or self._reopened)
+        text_at = min((piece.at for piece in new), default=self.last_speech_at)
+        belongs_until = self.last_speech_at + self._delay() + self.options.transcript_timeout
+        return None if is_old and text_at > belongs_until else self.last_speech_at
 
     @property
     def is_said_to_be_over(self) -> bool:
@@ -263,7 +268,6 @@ class UserTurn:
         """What was said is decided about. It stays until it is committed."""
         self._settle_pieces()
         self._reopened = False
-        self.is_wordless = False
         self._decided, self._decided_at = True, at
         self._over_at = None
         self._run_since_decision = False

@@ -9,30 +9,42 @@ from lk_agents.voice.watchdog import UserState
 
 if TYPE_CHECKING:
     from lk_agents.voice.turn import TurnMachine
+    from lk_agents.voice.user_turn import UserTurn
 
 __all__ = ["UserWatch"]
 
 
 class UserWatch:
-    """Counts how much speech the recogniser has said nothing about."""
+    """Counts how much speech the recogniser has said nothing final about, and knows the last sign of the user."""
 
     def __init__(self) -> None:
         self._unanswered_seconds = 0.0
+        self._answered_at = self._interim_at = float("-inf")
 
     def after(self, event: s.Input, machine: TurnMachine) -> UserState:
         """Return what is known of the user once the machine has taken note of an input."""
         match event:
             case s.VoiceRunEnded():
-                self._unanswered_seconds += event.last_speech_at - event.onset_at
-            case s.Final() | s.Interim() | s.RecognitionClosed() | s.Typed():
+                unanswered = event.last_speech_at - max(event.onset_at, self._answered_at)
+                self._unanswered_seconds += max(unanswered, 0.0)
+            case s.Interim():
+                self._interim_at = event.at
+            case s.Final() | s.RecognitionClosed() | s.Typed():
                 self._unanswered_seconds = 0.0
+                self._answered_at = event.at
         turn = machine.turn
         return UserState(
             turn=turn.number,
             speaking=turn.run_open,
-            last_speech_at=turn.last_speech_at,
+            last_speech_at=self._last_sign(turn),
             speech_seconds=self._unanswered_seconds,
             understood=turn.fresh,
             recognizing=turn.has_interim or turn.is_recognizing,
             waits_until=turn.waits_until,
         )
+
+    def _last_sign(self, turn: UserTurn) -> float | None:
+        """Return when the user was last known to speak: where the detector hears nothing, the recogniser may."""
+        if turn.has_interim and not turn.run_since_decision:
+            return max(self._interim_at, turn.last_speech_at or self._interim_at)
+        return turn.last_speech_at

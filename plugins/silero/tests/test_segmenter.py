@@ -43,6 +43,14 @@ def test_an_inference_tells_the_state_before_its_window_was_judged() -> None:
     assert [event.raw_accumulated_speech for event in inferences] == pytest.approx([0.0, WINDOW, 2 * WINDOW])
 
 
+@pytest.mark.parametrize(("staying", "verdicts"), [(None, [True, False]), (0.3, [True, True])])
+def test_an_inference_tells_the_verdict_on_its_own_window(staying: float | None, verdicts: list[bool]) -> None:
+    events = judge(segmenter(deactivation_threshold=staying, min_speech_duration=0.0), [0.9, 0.2])
+
+    assert [event.is_speech for event in events if event.type == VADEventType.INFERENCE_DONE] == verdicts
+    assert {event.is_speech for event in events if event.type != VADEventType.INFERENCE_DONE} == {None}
+
+
 def test_the_lengths_of_the_present_run_and_state_are_told_with_each_window() -> None:
     events = judge(segmenter(), 2 * [1.0] + 3 * [0.0])
     last = events[-1]

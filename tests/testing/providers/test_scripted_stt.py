@@ -84,10 +84,11 @@ async def test_an_error_at_a_position_is_made_good_by_another_attempt(lk_clock: 
     assert stt.breaks.attempts == 2
 
 
-async def test_an_end_at_a_position_loses_the_rest() -> None:
-    stt = ScriptedSTT(SCRIPT, breaks=[Break(at=1.7, kind=BreakKind.END)])
+async def test_an_end_at_a_position_is_made_good_by_another_attempt(lk_clock: VirtualClock) -> None:
+    async with ScriptedSTT(SCRIPT, breaks=[Break(at=1.7, kind=BreakKind.END)]) as stt:
+        assert finals(await hear(stt)) == ["good morning", "how are you"]
 
-    assert finals(await hear(stt)) == ["good morning"]
+    assert stt.breaks.attempts == 2
 
 
 async def test_an_empty_transcript_comes_between_the_others() -> None:
@@ -97,6 +98,12 @@ async def test_an_empty_transcript_comes_between_the_others() -> None:
     empty = [event for event in events if event.alternatives and not event.alternatives[0].text]
     assert [event.type for event in empty] == ["interim_transcript"]
     assert finals(events) == ["good morning", "how are you"]
+
+
+async def test_a_recognition_takes_as_long_as_it_is_told(lk_clock: VirtualClock) -> None:
+    await ScriptedSTT(SCRIPT, streaming=False, recognition_seconds=0.7).recognize(voice(SCRIPT, 4.0))
+
+    assert lk_clock.monotonic() == pytest.approx(0.7)
 
 
 async def test_a_stalled_recognition_ends_by_its_time_out(lk_clock: VirtualClock) -> None:

@@ -73,6 +73,13 @@ async def test_without_a_script_it_hears_what_is_loud() -> None:
     assert starts == [pytest.approx(1.056, abs=0.04)]
 
 
+async def test_every_window_has_a_verdict_of_its_own() -> None:
+    events = await detect(ScriptedVAD([(WINDOW, 2 * WINDOW)]), 3)
+
+    assert [event.is_speech for event in events] == [False, True, False]
+    assert [event.probability for event in events] == [0.0, 1.0, 0.0]
+
+
 async def test_an_utterance_of_a_script_is_where_there_is_speech() -> None:
     assert ScriptedVAD([Heard("hello", 1.0, 2.0)]).speech == [(1.0, 2.0)]
 

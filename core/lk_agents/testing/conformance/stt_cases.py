@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from lk_agents.metrics.records import STTMetrics
 from lk_agents.stt import STT, RecognizeStream, SpeechEvent, SpeechEventType
-from lk_agents.testing.conformance.case import Case, Trouble, TroubleKind
+from lk_agents.testing.conformance.case import Case, Trouble
 from lk_agents.testing.conformance.frame import Conformance, opened, skip_unless
 from lk_agents.testing.providers.speech import Heard, voice
 
@@ -66,8 +66,6 @@ class STTCase(Case):
             return []
         if not self.streamed:
             return [self.trouble.as_break(0.0)]
-        if self.trouble.kind is TroubleKind.ENDED:  # whoever sees an end that it did not want raises
-            return [Trouble(TroubleKind.LOST, once=self.trouble.once).as_break(self.utterances[0].end)]
         first = self.utterances[0]
         points = [0.0, first.start + 0.1, (first.start + first.end) / 2, first.end + 0.05, first.end + 0.5]
         return [self.trouble.as_break(points[min(self.trouble.after, len(points) - 1)])]

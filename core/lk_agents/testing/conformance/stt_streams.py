@@ -184,6 +184,18 @@ class STTStreamChecks(STTKit):
 
         self._run(story)
 
+    def test_nobody_is_asked_about_a_stream_without_audio(self) -> None:
+        """No connection is opened, however often it is flushed."""
+
+        async def story() -> None:
+            async with self._given(streamed=True) as (stt, case), stt.stream(conn_options=self.options) as stream:
+                stream.flush()
+                stream.end_input()
+                await collected(stream)
+                assert case.requests() == 0, "the vendor was asked about nothing"
+
+        self._run(story)
+
     def test_nothing_can_be_given_after_the_end(self) -> None:
         """Frames, flushes and a second end are errors, before and after the stream has ended."""
 
