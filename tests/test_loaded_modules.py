@@ -130,6 +130,48 @@ def test_importing_the_package_loads_nothing_but_itself() -> None:
     assert "asyncio" not in loaded
 
 
+OF_CALLS = ("voice", "voice_assistant", "pipeline", "multimodal", "realtime", "transcription", "media", "turns")
+"""The parts that only an agent with a voice uses."""
+HEAVY = {"numpy", "livekit.rtc", "aiohttp", "av", "PIL", "matplotlib", "sounddevice"}
+WITHOUT_A_VOICE = {
+    "a worker that runs jobs": "from lk_agents import JobContext, JobRequest, WorkerOptions, WorkerType, cli",
+    "a program that asks a model": "from lk_agents.llm import ChatContext, LLM, LLMStream, ai_callable",
+    "a program that only listens": "from lk_agents.stt import STT, SpeechEvent; from lk_agents.vad import VAD",
+    "a program that only speaks": "from lk_agents.tts import TTS, StreamAdapter; from lk_agents.tokenize import basic",
+    "a program that imports the package of agents": "import lk_agents.pipeline, lk_agents.voice_assistant",
+}
+
+
+def _modules_after(code: str) -> set[str]:
+    """Return what is loaded in a new process behind these statements."""
+    told = f"import json, sys; {code}; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, timeout=60, check=True)
+    return set(json.loads(done.stdout))
+
+
+def _parts(modules: set[str]) -> set[str]:
+    """Return the parts of the core of which more is loaded than the package that loads them when they are used."""
+    inner = {name for name in modules if name.startswith("lk_agents.") and name.count(".") > 1}
+    return {name.split(".")[1] for name in inner}
+
+
+@pytest.mark.parametrize("program", WITHOUT_A_VOICE)
+def test_a_program_without_a_voice_loads_nothing_of_calls(program: str) -> None:
+    modules = _modules_after(WITHOUT_A_VOICE[program])
+
+    assert _parts(modules) & set(OF_CALLS) == set()
+    assert modules & HEAVY == set()
+
+
+def test_an_agent_with_a_voice_loads_nothing_that_it_does_not_use() -> None:
+    modules = _modules_after("from lk_agents.pipeline import VoicePipelineAgent")
+
+    assert {"voice", "media", "turns"} <= _parts(modules)
+    assert _parts(modules) & {"multimodal", "realtime", "testing", "cli", "ipc", "worker"} == set()
+    assert modules & HEAVY == set()
+    assert [name for name in modules if name.startswith("lk_agents.media.console")] == []
+
+
 WAYS = {
     "forked from the worker": "",
     "forked from an executed zygote": "job_credentials='none'",

@@ -57,7 +57,7 @@ def plan(effort: Effort) -> list[bool]:
 
 
 def own_ms(turns: Sequence[Turn], timers: Sequence[float], floor: float) -> float:
-    """Return how long the agent itself took, the median.
+    """Return how long the agent itself took, the median; 0 if the way took longer in the calls that measured it.
 
     :param timers: what it waits for after each of the phrases, which are said in turn.
     :param floor: what the way takes, there and back.
@@ -68,7 +68,7 @@ def own_ms(turns: Sequence[Turn], timers: Sequence[float], floor: float) -> floa
         if turn.response is None:
             raise MeasurementError(f"turn {index + 1} was not answered")
         own.append(turn.response * 1000 - timers[index % len(timers)] - floor)
-    return statistics.median(own)
+    return max(0.0, statistics.median(own))
 
 
 QUESTION = Question(

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.e2e.conversation_checks import ConversationChecks
-from tests.e2e.conversations import Held, hold
+
+pytest.register_assert_rewrite("tests.e2e.conversation_checks")
+
+from tests.e2e.conversation_checks import ConversationChecks  # noqa: E402
+from tests.e2e.conversations import Held, hold  # noqa: E402
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 

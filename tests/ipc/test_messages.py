@@ -44,10 +44,13 @@ KINDS = [
     for kind in kinds(union)
 ]
 
+FLOAT = st.floats(allow_nan=False)
 INTEGER = st.integers(-(2**63), 2**63 - 1)
 OF_TYPE: dict[Any, st.SearchStrategy[Any]] = {
     int: INTEGER,
-    float: st.floats(allow_nan=False),
+    float: FLOAT,
+    dict[str, float]: st.dictionaries(TEXT, FLOAT, max_size=3),
+    dict[str, list[float]]: st.dictionaries(TEXT, st.lists(FLOAT, max_size=3), max_size=3),
     dict[str, int]: st.dictionaries(TEXT, INTEGER, max_size=3),
     dict[str, Any]: st.dictionaries(TEXT, PLAIN, max_size=3),
 }

@@ -269,6 +269,14 @@ async def test_an_answer_is_measured_once(lk_clock: VirtualClock) -> None:
     assert metrics.timestamp == lk_clock.wall_seconds()
 
 
+async def test_a_measurement_names_provider_and_model(lk_clock: VirtualClock) -> None:
+    model = ScriptedLLM([text("hi")])
+    model.provider, model.model = "acme", "acme-thinks-2"
+    await read(ask(model))
+
+    assert [(each.provider, each.model) for each in model.metrics] == [("acme", "acme-thinks-2")]
+
+
 async def test_without_usage_the_tokens_are_zero(lk_clock: VirtualClock) -> None:
     model = ScriptedLLM([text("hi")])
     await read(ask(model))

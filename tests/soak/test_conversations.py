@@ -12,6 +12,8 @@ ROOT = str(Path(__file__).resolve().parents[2])
 if ROOT not in sys.path:  # agents, callers and benchmarks are found by name in processes of their own
     sys.path.append(ROOT)
 
+pytest.register_assert_rewrite("tests.e2e.conversation_checks")
+
 from tests.e2e.conversation_checks import ConversationChecks  # noqa: E402
 from tests.e2e.conversations import Held, hold  # noqa: E402
 
@@ -22,13 +24,16 @@ TWENTY_TURNS = [number % 5 in {2, 4} for number in range(20)]
 FIVE_TURNS = [False, True, False, True, False]
 
 
+@pytest.fixture(scope="class")
+def held(request: pytest.FixtureRequest) -> Held:
+    """The conversations of a class, when they are over."""
+    return asyncio.run(hold(*request.cls.PLAN))
+
+
 class TestTwentyTurns(ConversationChecks):
     """One conversation, in which the caller interrupts eight times."""
 
-    @pytest.fixture(scope="class")
-    def held(self) -> Held:
-        """The conversation, when it is over."""
-        return asyncio.run(hold(1, TWENTY_TURNS))
+    PLAN = (1, TWENTY_TURNS)
 
     def test_the_caller_has_interrupted_eight_times(self, held: Held) -> None:
         assert sum(turn.silencing is not None for turn in held.calls[0].talk.turns) == 8
@@ -37,7 +42,4 @@ class TestTwentyTurns(ConversationChecks):
 class TestFourConversationsAtOnce(ConversationChecks):
     """Four callers, each with two interruptions."""
 
-    @pytest.fixture(scope="class")
-    def held(self) -> Held:
-        """The conversations, when all are over."""
-        return asyncio.run(hold(4, FIVE_TURNS))
+    PLAN = (4, FIVE_TURNS)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
 import pytest
 from tests.streams.ears import Hurried
 
+from lk_agents.foundation.clock import use_clock
 from lk_agents.foundation.errors import APIConnectionError, APIError, APIStatusError, APITimeoutError
 from lk_agents.foundation.secret import Secret
 from lk_agents.streams import read_chunks, read_events, request
@@ -128,7 +130,8 @@ def reveals_nothing(error: BaseException | None, logged: str = "") -> None:
 def test_the_tables_have_every_fault_but_those_that_are_right_http() -> None:
     unnoticed = {K.EMPTY, K.EMPTY_ONLY, K.GARBAGE, K.WRONG_JSON, K.UNKNOWN_TYPE, K.LARGE, K.DUPLICATE, K.OUT_OF_ORDER}
     unnoticed |= {K.DRIP, K.END}
-    noticed = {fault.name for kind in ANSWERS for fault in faults_for(kind) if fault.kind not in unnoticed}
+    elsewhere = {K.QUOTE}  # test_a_vendor_that_refuses_a_key_and_quotes_it_does_not_show_it
+    noticed = {fault.name for kind in ANSWERS for fault in faults_for(kind) if fault.kind not in unnoticed | elsewhere}
     assert noticed == {fault.name for _, fault in CASES} == BEFORE.keys() | LATER.keys()
 
 
@@ -238,6 +241,16 @@ async def test_an_endless_body_of_an_error_is_cut() -> None:
     assert len(caught.value.body) == 65_536
 
 
+@pytest.mark.parametrize("kind", ANSWERS)
+async def test_a_vendor_that_refuses_a_key_and_quotes_it_does_not_show_it(kind: ExchangeKind) -> None:
+    async with VendorServer(script(kind), fault=Fault(kind=K.QUOTE)) as vendor:
+        with pytest.raises(APIStatusError, match=r"the key \*{10} is not valid") as caught:
+            await asked(vendor.url, kind)
+
+    assert (caught.value.status_code, caught.value.retryable, caught.value.code) == (400, False, "scripted_quote")
+    reveals_nothing(caught.value)
+
+
 async def test_a_key_that_the_provider_quotes_is_masked() -> None:
     quoting = reply({"error": {"message": f"Incorrect API key provided: {KEY}"}}, status=401)
     for headers in (HEADERS, {"xi-api-key": KEY}):
@@ -247,12 +260,87 @@ async def test_a_key_that_the_provider_quotes_is_masked() -> None:
         assert caught.value.body == {"error": {"message": "Incorrect API key provided: **********"}}
 
 
-@pytest.mark.parametrize(("value", "expected"), [("1.5", 1.5), ("Wed, 21 Oct 2026 07:28:00 GMT", None), ("", None)])
-async def test_retry_after_is_understood_if_it_is_a_number(value: str, expected: float | None) -> None:
-    with pytest.raises(APIStatusError) as caught:
+class HalfPastSeven:
+    """A clock that stands."""
+
+    def monotonic(self) -> float:
+        return 0.0
+
+    def wall_seconds(self) -> float:
+        return datetime(2026, 10, 21, 7, 30, tzinfo=UTC).timestamp()
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("1.5", 1.5),
+        ("-3", 0.0),
+        ("Wed, 21 Oct 2026 07:30:07 GMT", 7.0),
+        ("Wed, 21 Oct 2026 09:30:07 +0200", 7.0),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", 0.0),
+        ("Wed, 21 Oct 2099", None),
+        ("soon", None),
+        ("nan", None),
+        ("", None),
+    ],
+)
+async def test_retry_after_is_understood_as_a_number_and_as_a_date(value: str, expected: float | None) -> None:
+    with use_clock(HalfPastSeven()), pytest.raises(APIStatusError) as caught:
         await one_answer(reply(status=503, headers={"Retry-After": value}))
 
     assert caught.value.retry_after_seconds == expected
+
+
+async def test_an_address_where_nobody_listens_is_told_with_the_reason() -> None:
+    async with VendorServer(Script(), fault=Fault(kind=K.REFUSE)) as vendor, aiohttp.ClientSession() as session:
+        with pytest.raises(APIConnectionError) as caught:
+            async with request(session, "GET", vendor.url, provider="p", timeout_seconds=WIDE, headers=HEADERS):
+                pass
+
+    assert str(caught.value) == f"p could not be reached: {vendor.url.removeprefix('http://')}: Connection refused"
+    assert caught.value.phase == "connect"
+
+
+async def test_a_name_that_nobody_knows_is_told_with_the_reason() -> None:
+    async with aiohttp.ClientSession() as session:
+        with pytest.raises(APIConnectionError, match=r"p could not be reached: nowhere\.invalid:80: \w+"):
+            async with request(session, "GET", "http://nowhere.invalid/", provider="p", timeout_seconds=WIDE):
+                pass
+
+
+async def test_a_connection_that_breaks_is_told_with_the_reason() -> None:
+    async with (
+        VendorServer(Script().http("POST", "/", reply("hello")), fault=Fault(kind=K.HANG_UP)) as vendor,
+        aiohttp.ClientSession() as session,
+    ):
+        with pytest.raises(APIConnectionError) as caught:
+            async with request(session, "POST", vendor.url, provider="p", timeout_seconds=WIDE):
+                pass
+
+    assert str(caught.value) in {
+        f"p: the connection failed: {told}" for told in ("Connection reset by peer", "ServerDisconnectedError")
+    }
+
+
+@pytest.mark.parametrize("where", ["headers", "params"])
+async def test_a_key_that_an_event_quotes_is_masked_in_the_error_that_a_plugin_makes_of_it(where: str) -> None:
+    shown: dict[str, Any] = {"headers": HEADERS} if where == "headers" else {"params": {"api_key": KEY}}
+
+    async def understand() -> None:
+        async with (
+            VendorServer(Script().http("GET", "/", events({"error": f"{KEY} is no key"}), query=None)) as vendor,
+            aiohttp.ClientSession() as session,
+            request(session, "GET", vendor.url, provider="p", timeout_seconds=WIDE, **shown) as response,
+        ):
+            async for event in read_events(response, provider="p", first_seconds=WIDE, idle_seconds=WIDE):
+                raise APIError(f"it says {event.data}", body=[event.data], retryable=False) from ValueError(event.data)
+
+    with pytest.raises(APIError) as caught:
+        await understand()
+
+    error = caught.value
+    assert str(error) == 'it says {"error": "********** is no key"}'
+    assert KEY not in f"{error!r} {error.body} {error.__cause__}"
 
 
 async def test_the_limit_of_the_head_does_not_hold_for_the_body() -> None:

@@ -10,7 +10,6 @@ import pytest
 from tests.stt.detecting import LoudnessVAD
 from tests.stt.hearing import (
     END,
-    FINAL,
     FRAME_SECONDS,
     START,
     USAGE,
@@ -39,7 +38,6 @@ from lk_agents.stt import (
     AudioDropped,
     FallbackAdapter,
     RecognitionUsage,
-    SpeechData,
     SpeechEvent,
     StreamAdapter,
 )

@@ -221,3 +221,24 @@ async def test_a_listener_that_fails_does_not_end_the_stream() -> None:
     stream.end_input()
 
     assert len(await read(stream)) == 1
+
+
+async def test_a_record_of_a_segment_names_provider_and_model(lk_clock: VirtualClock) -> None:
+    tts = Speaker()
+    tts.provider, tts.model = "acme", "acme-speaks-2"
+    ears = Ears.on(tts)
+    stream = tts.stream()
+    stream.push_text("hello")
+    stream.end_input()
+    await read(stream)
+
+    assert [(record.provider, record.model) for record in ears.metrics] == [("acme", "acme-speaks-2")]
+
+
+async def test_a_record_of_a_text_names_provider_and_model(lk_clock: VirtualClock) -> None:
+    tts = Speaker()
+    tts.provider, tts.model = "acme", "acme-speaks-2"
+    ears = Ears.on(tts)
+    await tts.synthesize("hello").collect()
+
+    assert [(record.provider, record.model) for record in ears.metrics] == [("acme", "acme-speaks-2")]

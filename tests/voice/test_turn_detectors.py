@@ -193,7 +193,7 @@ def test_a_run_that_goes_on_past_an_end_of_turn_before_any_text_takes_it_back() 
 
 def test_an_end_of_turn_makes_a_turn_detector_needless() -> None:
     questions: list[s.AskTurnDetector] = []
-    shell = Shell(TurnOptions(turn_detector=True), detect=questions.append)  # type: ignore[arg-type]
+    shell = Shell(TurnOptions(turn_detector=True), detect=questions.append)
     shell.voice((0.0, 1.0))
     shell.at(1.15, s.EndOfTurn)
     shell.final(1.25, "hello")

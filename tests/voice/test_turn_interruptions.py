@@ -403,3 +403,38 @@ def test_a_reply_that_waits_behind_one_that_may_not_be_interrupted_stops_nothing
         (4.9, "decided r2"),
         (11.6, "play r2"),
     ]
+
+
+@pytest.mark.parametrize("tenth", range(101))
+def test_an_interruption_at_any_moment_of_a_reply_ends_it_and_is_answered(tenth: int) -> None:
+    shell = talking()
+    begins = 1.6 + tenth / 10
+    shell.voice((begins, begins + 1.0))
+    shell.interim(begins + 0.7, "no wait")
+    shell.final(begins + 1.2, "no wait", key=2)
+
+    shell.run()
+
+    assert shell.asked_texts[-1].endswith("no wait")
+    assert shell.when(f"decided {shell.decisions[-1].speech}") == [pytest.approx(begins + 1.5)]
+    silent = begins + 0.7 if begins + 0.5 < 11.6 else 11.6
+    assert moves(shell)[-1] == (round(silent, 6), "silent r1")
+    assert shell.at_rest()
+
+
+def test_an_utterance_without_silence_behind_it_is_a_turn() -> None:
+    shell = Shell()
+    shell.at(0.1, lambda at: s.VoiceRunBegan(at, 0.0))
+    shell.at(0.1, s.SpeechStarted)
+    shell.at(0.5, lambda at: s.VoiceWindow(at, is_speech=True, last_speech_at=0.5))
+    shell.at(0.6, lambda at: s.VoiceRunEnded(at, 0.0, 0.5))  # the microphone was muted
+    shell.at(0.6, s.SpeechStopped)
+    shell.final(0.7, "hello")
+
+    shell.run()
+
+    assert shell.happened("user", "decided") == [
+        (0.1, "user started"),
+        (0.6, "user stopped"),
+        (1.0, "decided r1"),
+    ]

@@ -18,10 +18,13 @@ from lk_agents.turns.words import count_words
 from lk_agents.voice import signals as s
 from lk_agents.voice.options import TurnOptions
 from lk_agents.voice.signals import SpeechKind
+from lk_agents.voice.user_turn import VERDICT_SECONDS
 
 LONGEST_SPEECH = 3.0
-PATIENCE = 20.0
-"""Longer than any delay of the options below, one after the other."""
+SPEECH_WITHIN = LONGEST_SPEECH + 3.0 + 0.1 + 1.0
+"""So long takes a speech with its functions and its answer."""
+DECIDES_WITHIN = 3.0 + 2.0 + VERDICT_SECONDS
+"""The longest delay of the options below, a text that is not final, a judge who is silent."""
 
 Words = set[str]
 
@@ -278,10 +281,10 @@ class Conversation(RuleBasedStateMachine):
         while self.open:
             self.a_recognition_ends()
         shell._reply_after = 0.1
-        for _ in range(len(shell.ledger.where) + 5):
-            shell.pass_to(shell.now + PATIENCE)
-            for speech in set(shell.ledger.unended()) - shell.ledger.ready:
-                shell.fail(speech)  # its provider has given nothing
+        shell.pass_to(shell.now + 1.0)
+        for speech in set(shell.ledger.unended()) - shell.ledger.ready:
+            shell.fail(speech)  # its provider has given nothing
+        shell.pass_to(shell.now + DECIDES_WITHIN + (len(shell.ledger.unended()) + 1) * SPEECH_WITHIN)
         assert not shell.ledger.unended()
         assert not len(shell.machine.floor)
         assert shell.machine.next_deadline is None

@@ -287,6 +287,24 @@ def test_a_reply_that_waits_behind_something_said_is_taken_back_without_a_change
     assert shell.happened("play") == [(0.0, "play s1"), (5.0, "play r1")]
 
 
+def test_noise_under_what_is_said_stops_it_no_more_if_a_reply_waits_behind_it() -> None:
+    shell = Shell()
+    shell.say(0.0, "s1", seconds=10.0)
+    shell.voice((1.0, 1.3))
+    shell.final(1.5, "okay", key=1)
+    shell.voice((4.0, 4.7))
+
+    shell.run()
+
+    assert shell.happened("pause", "resume", "stop", "play", "drop") == [
+        (0.0, "play s1"),
+        (4.5, "pause s1"),
+        (5.7, "resume s1"),
+        (11.2, "play r1"),
+    ]
+    assert [each.speech for each in shell.decisions] == ["r1", "r1"]
+
+
 def test_a_reply_taken_back_that_fails_is_begun_anew() -> None:
     shell = asked(Shell(reply_after=None))
     shell.voice((1.6, 2.6))

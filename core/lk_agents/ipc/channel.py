@@ -25,6 +25,8 @@ In = TypeVar("In")
 Out_contra = TypeVar("Out_contra", contravariant=True)
 
 _READ_LIMIT_BYTES: Final = 64 * 1024
+_CONGESTED_BYTES: Final = 256 * 1024
+"""What may wait to be written to a peer that does not read before what can wait is kept back."""
 _PATIENCE_SECONDS: Final = 5.0
 """How long a log line above DEBUG waits for a worker that does not read."""
 
@@ -68,6 +70,10 @@ class StreamChannel(asyncio.Protocol, Generic[In]):
         """Queue a message; nothing happens once the channel has ended."""
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(frame(encode(message)))
+
+    def is_congested(self) -> bool:
+        """Tell whether so much waits to be written that what can wait should."""
+        return self._transport is not None and self._transport.get_write_buffer_size() > _CONGESTED_BYTES
 
     def close(self) -> None:
         """Close after what is queued has been written. Idempotent."""

@@ -36,11 +36,13 @@ from lk_agents.ipc.messages import (
     Terminated,
     ToChild,
 )
+from lk_agents.ipc.meter import Meter
 from lk_agents.ipc.program import Program
 from lk_agents.ipc.pulse import ORPHAN_SECONDS
 from lk_agents.job.process import JobExecutorType, JobProcess
 from lk_agents.job.runner import JobRunner
 from lk_agents.job.spec import EndCause, JobOutcome, JobSpec, TimelineMark
+from lk_agents.metrics.counting import counted_by
 
 __all__ = ["JobChild"]
 
@@ -60,10 +62,12 @@ class ChildHost:
     """What a running job asks of the executor around it; implements ``JobHost`` over the messages.
 
     :param send: sends one message to the worker, from the job's loop.
+    :param before_end: called before the worker is told that the job is over.
     """
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, *, before_end: Callable[[], None] = lambda: None) -> None:
         self._send = send
+        self._before_end = before_end
         self._permit = asyncio.Event()
         self._reported = asyncio.Event()
         self._answers: dict[str, asyncio.Future[InferenceAnswer]] = {}
@@ -114,6 +118,7 @@ class ChildHost:
 
     async def job_ended(self, outcome: JobOutcome) -> None:
         """Send the outcome and wait until the worker has told the server, 1 s at most."""
+        self._before_end()
         self._send(JobEnded(outcome=outcome))
         with suppress(TimeoutError):
             async with asyncio.timeout(END_REPORT_SECONDS):
@@ -149,6 +154,7 @@ class JobChild:
     :param send: sends one message to the worker from the loop.
     :param send_now: the same from anywhere, without a loop: used while warming up.
     :param rehearse: goes through a job without anybody's code; None where that would make nothing faster.
+    :param is_congested: tells that the worker does not read what it is sent.
     """
 
     def __init__(
@@ -160,6 +166,7 @@ class JobChild:
         send_now: Send,
         executor_type: JobExecutorType = JobExecutorType.PROCESS,
         rehearse: Callable[[Initialize], Coroutine[Any, Any, None]] | None = None,
+        is_congested: Callable[[], bool] = lambda: False,
     ) -> None:
         self._program = program
         self._init = init
@@ -168,6 +175,7 @@ class JobChild:
         self._phase = "start"
         self._rehearse = rehearse
         self._rehearsing: asyncio.Task[None] | None = None
+        self._meter = Meter(send, is_congested)
         self._process = JobProcess(
             user_arguments=program.user_arguments, executor_type=executor_type, on_progress=self._progress
         )
@@ -212,7 +220,7 @@ class JobChild:
         if spec is None:
             return  # stopped before there was a job
         await self._end_rehearsal()
-        self._host = host = ChildHost(self._send)
+        self._host = host = ChildHost(self._send, before_end=self._meter.tell)
         self._runner = JobRunner(
             spec,
             process=self._process,
@@ -223,8 +231,9 @@ class JobChild:
         )
         for message in self._early:
             self.receive(message)
-        with use_registry(self._program.registry):
+        with use_registry(self._program.registry), counted_by(self._meter.record):
             await self._runner.run()
+        self._meter.tell()  # what leaving the room has ended
 
     def log_fields(self) -> Mapping[str, Any]:
         """Return what every log line of this process carries: the job's fields, once there is one."""

@@ -147,7 +147,14 @@ class _ChildProcess:
                 self._forward_logs(LogForwarding())
             import_missing(program)
             if self._init.role == "job":
-                return JobChild(program, self._init, send=send, send_now=self._side.send, rehearse=rehearse_job)
+                return JobChild(
+                    program,
+                    self._init,
+                    send=send,
+                    send_now=self._side.send,
+                    rehearse=rehearse_job,
+                    is_congested=self._channel.is_congested,
+                )
             from lk_agents.ipc.inference_child import InferenceChild
 
             self._pulse.note_busy()

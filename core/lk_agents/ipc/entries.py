@@ -36,9 +36,11 @@ class PooledJob:
             if at:
                 self.marks.append(TimelineMark(name=name, at=at))
 
-    def mark(self, name: str) -> None:
-        """Note a point of its timeline, now."""
-        self.marks.append(TimelineMark(name=name, at=wall_seconds()))
+    def mark(self, name: str, at: float | None = None) -> TimelineMark:
+        """Note a point of its timeline, by default now."""
+        mark = TimelineMark(name=name, at=wall_seconds() if at is None else at)
+        self.marks.append(mark)
+        return mark
 
     def fail(self, error: BaseException) -> None:
         """Have ``submit`` raise, if it still waits."""

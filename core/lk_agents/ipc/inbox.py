@@ -9,6 +9,7 @@ from lk_agents.foundation.clock import monotonic
 from lk_agents.foundation.log import logger
 from lk_agents.ipc import records as m
 from lk_agents.ipc.child_logs import emit_line
+from lk_agents.ipc.counts import PoolCounts
 from lk_agents.ipc.entries import Entry
 from lk_agents.ipc.inference_desk import InferenceDesk
 from lk_agents.ipc.launch import describe_exit
@@ -22,6 +23,7 @@ from lk_agents.ipc.messages import (
     JobStarted,
     LogLine,
     Mark,
+    Measured,
     PermitAsk,
     PermitBack,
     Phase,
@@ -38,10 +40,14 @@ Item = tuple[int, m.Event] | Callable[[], None]
 class Inbox:
     """Implements ``LauncherSink``: everything ends up in one queue, stamped with the time it came.
 
-    Log lines are re-emitted at once, permits and inference requests go to their desks: they change no executor.
+    Log lines are re-emitted at once, what was measured is counted, permits and inference requests go to their desks:
+    they change no executor.
     """
 
-    def __init__(self, entries: Mapping[int, Entry], permits: PermitDesk, desk: InferenceDesk) -> None:
+    def __init__(
+        self, entries: Mapping[int, Entry], permits: PermitDesk, desk: InferenceDesk, counts: PoolCounts
+    ) -> None:
+        self._counts = counts
         self._entries = entries
         self._permits = permits
         self._desk = desk
@@ -82,7 +88,9 @@ class Inbox:
                 self._desk.answered(message)
             case Mark(mark=mark):
                 if entry.job is not None:
-                    entry.job.marks.append(mark)
+                    self._counts.marked(entry.job, entry.job.mark(mark.name, mark.at))
+            case Measured():
+                self._counts.measured(message)
             case _:
                 self._post_translated(entry, message)
 
@@ -104,6 +112,10 @@ class Inbox:
     def launcher_changed(self) -> None:
         """See ``LauncherSink``."""
         self.post_change()
+
+    def launcher_lost(self) -> None:
+        """See ``LauncherSink``."""
+        self._counts.zygote_lost()
 
     def _post_translated(self, entry: Entry, message: FromChild) -> None:
         now = monotonic()

@@ -32,6 +32,9 @@ class LauncherSink(ExecutorSink, Protocol):
     def launcher_changed(self) -> None:
         """Whether executors can be launched (``ready``), or why not (``failure``), has changed."""
 
+    def launcher_lost(self) -> None:
+        """What executors are launched from is gone, and is started anew."""
+
 
 class Handle(Protocol):
     """One executor, as the supervisor holds it. Nothing here waits."""

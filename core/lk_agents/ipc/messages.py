@@ -32,6 +32,7 @@ __all__ = [
     "JobStarted",
     "LogLine",
     "Mark",
+    "Measured",
     "PermitAsk",
     "PermitBack",
     "PermitGranted",
@@ -162,6 +163,13 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     mark: TimelineMark
 
 
+class Measured(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What the job has measured since it said so last; see ``metrics.totals.Totals.take``."""
+
+    counts: dict[str, float]
+    spreads: dict[str, list[float]]
+
+
 class PermitAsk(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """May I connect?"""
 
@@ -275,6 +283,7 @@ FromChild = (
     | JobEnding
     | JobEnded
     | Mark
+    | Measured
     | PermitAsk
     | PermitBack
     | InferenceAsk

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from lk_agents.job.spec import JobOutcome, JobSpec, TimelineMark
+from lk_agents.metrics.totals import Totals
 
 __all__ = ["JobPool", "JobReport", "PoolConfig", "PoolListener", "PoolSnapshot", "ProcessSnapshot"]
 
@@ -27,6 +28,7 @@ class PoolConfig:
     :param memory_warn_mb: PSS above which a process is warned about; 0 = off.
     :param memory_limit_mb: PSS above which a process is ended; 0 = off.
     :param user_arguments: what ``JobProcess.user_arguments`` gives in each process; picklable.
+    :param totals: where the pool counts what happens to it, and what its jobs measure.
     """
 
     entrypoint: Callable[..., Any]
@@ -38,6 +40,7 @@ class PoolConfig:
     memory_limit_mb: float = 0.0
     asyncio_debug: bool = False
     user_arguments: Any = None
+    totals: Totals = field(default_factory=Totals, repr=False, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)

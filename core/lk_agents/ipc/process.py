@@ -281,6 +281,8 @@ class ZygoteLauncher:
         was_ready, self._ready, self._zygote = self._ready, False, None
         if was_ready:
             logger.warning("the process that jobs are forked from is gone; starting another one")
+            if self._sink is not None and not self._closed:
+                self._sink.launcher_lost()
         lost = [child.zygote_gone(excused=not self._lost_forks) for child in tuple(self._children.values())]
         self._lost_forks = self._lost_forks or any(lost)
         delay = RESTART_SECONDS[min(self._failed_in_a_row, len(RESTART_SECONDS) - 1)]

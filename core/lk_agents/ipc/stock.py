@@ -12,6 +12,7 @@ from lk_agents.foundation.clock import monotonic
 from lk_agents.foundation.log import logger
 from lk_agents.ipc import records as m
 from lk_agents.ipc.child_logs import levels_in_force
+from lk_agents.ipc.counts import PoolCounts
 from lk_agents.ipc.entries import Entry, PooledJob
 from lk_agents.ipc.inbox import Inbox
 from lk_agents.ipc.launch import Launcher
@@ -52,8 +53,9 @@ class Stock:
         entries: MutableMapping[int, Entry],
         waiting: Sequence[PooledJob],
         inbox: Inbox,
-        *,
+        counts: PoolCounts,
         limits: m.Limits,
+        *,
         at_once: int | None,
     ) -> None:
         self.idle_target = config.idle_target
@@ -62,6 +64,7 @@ class Stock:
         self._entries = entries
         self._waiting = waiting
         self._inbox = inbox
+        self._counts = counts
         self._at_once = at_once or max(AT_ONCE_AT_LEAST, os.cpu_count() or 1)
         self._limits = limits
         self._starts: dict[Role, StartRecord] = {"job": StartRecord(), "inference": StartRecord()}
@@ -94,9 +97,11 @@ class Stock:
         count = surplus_idle(self._census())
         return list(self.idle())[-count:] if count else ()
 
-    def started(self, role: Role) -> None:
+    def started(self, entry: Entry, now: float) -> None:
         """Note that one got warm."""
-        self._starts[role] = self._starts[role].warm()
+        self._starts[entry.role] = self._starts[entry.role].warm()
+        if entry.role == "job":
+            self._counts.warm(entry.executor, now)
 
     def weighed(self, entry: Entry) -> None:
         """Note that one told its weight: if it may go on, it is within its memory limit."""
@@ -105,6 +110,7 @@ class Stock:
 
     def start_failed(self, entry: Entry, why: str) -> None:
         """Note that one did not, or that it used too much memory as soon as it was."""
+        self._counts.start_failed()
         now, role = monotonic(), entry.role
         self._starts[role] = record = self._starts[role].failed(why, now, late=entry.executor.warm)
         fields = {"role": role, "failures": record.failed_in_a_row, "error": why}

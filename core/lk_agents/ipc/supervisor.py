@@ -18,6 +18,7 @@ from lk_agents.foundation.errors import NoProcessError, PoolClosedError, PoolErr
 from lk_agents.foundation.log import logger
 from lk_agents.ipc import records as m
 from lk_agents.ipc.commands import CommandHands
+from lk_agents.ipc.counts import PoolCounts, died_warm
 from lk_agents.ipc.descriptors import raise_descriptor_limit
 from lk_agents.ipc.entries import Entry, PooledJob, heaviest_job
 from lk_agents.ipc.inbox import Inbox
@@ -80,9 +81,10 @@ class Supervisor:
         self._desk = InferenceDesk(self._send_inference, self._inference_hung)
         self._desk.exists = inference_launcher is not None
         self._permits = PermitDesk(os.cpu_count() or 1, self._grant_permit)
-        self._inbox = Inbox(self._entries, self._permits, self._desk)
+        self._counts = PoolCounts(config.totals)
+        self._inbox = Inbox(self._entries, self._permits, self._desk, self._counts)
         self._stock = Stock(
-            config, launchers, self._entries, self._waiting, self._inbox, limits=limits, at_once=start_at_once
+            config, launchers, self._entries, self._waiting, self._inbox, self._counts, limits, at_once=start_at_once
         )
         self._hands = CommandHands(self._inbox, listener, self._requeue, self._stock.start_failed)
 
@@ -100,6 +102,7 @@ class Supervisor:
         if self._closing is not None:
             raise PoolClosedError(self._closing)
         job = PooledJob(spec, asyncio.get_running_loop().create_future())
+        self._counts.submitted(spec)
         self._no_jobs.clear()
         self._inbox.post_call(lambda: self._waiting.append(job))
         try:
@@ -207,16 +210,15 @@ class Supervisor:
         logger.debug("process changed", extra={**entry.log_fields(), "before": str(before), "phase": str(entry.phase)})
         inference = entry.role == "inference"
         if entry.phase is m.Phase.IDLE:
-            self._stock.started(entry.role)
+            self._stock.started(entry, event.at)
             if inference:
                 self._desk.available = True
         elif inference and self._desk.available:
             self._desk.process_gone(entry.executor.fault or ("stopped" if entry.executor.unwanted else "it died"))
         if entry.phase is m.Phase.GONE:
-            if _died_warm(entry.executor):
-                why = [entry.executor.fault, event.how if isinstance(event, m.Exited) else ""]
-                fields = {**entry.log_fields(), "reason": "; ".join(filter(None, why))}
-                logger.warning("a warm process died; it is replaced", extra=fields)
+            if died_warm(entry.executor):
+                _say_died(entry, event)
+            self._counts.gone(entry.executor)
             self._permits.give_back(entry.executor_id)
             self._desk.owner_gone(entry.executor_id)
             entry.cancel_deadline()
@@ -244,7 +246,7 @@ class Supervisor:
             job, entry = self._waiting.popleft(), idle.popleft()
             entry.job = job
             job.attempts += 1
-            job.mark("process_ready")
+            self._counts.marked(job, job.mark("process_ready"))
             self._apply(entry.executor_id, m.Assigned(at=monotonic(), job_id=job.spec.job_id))
 
     def _tell_listener(self) -> None:
@@ -342,6 +344,7 @@ class Supervisor:
         self._entries[executor_id].handle.send(PermitGranted())
 
 
-def _died_warm(executor: m.Executor) -> bool:
-    """Whether it died without a job and unasked, whichever was seen first: the end of its channel, or its exit."""
-    return executor.warm and executor.job_id is None and not executor.unwanted and executor.end_by == 0.0
+def _say_died(entry: Entry, event: m.Event) -> None:
+    why = [entry.executor.fault, event.how if isinstance(event, m.Exited) else ""]
+    fields = {**entry.log_fields(), "reason": "; ".join(filter(None, why))}
+    logger.warning("a warm process died; it is replaced", extra=fields)

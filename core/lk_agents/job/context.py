@@ -278,6 +278,7 @@ class JobContext:
         """Note a point of the job's timeline, such as ``"first_audio"``, at the current time."""
         if self._runtime.host is not None:
             self._runtime.host.mark(name)
+        self._runtime.span.event(name)
 
     def shutdown(self, reason: str = "") -> None:
         """Begin the end of the job and return at once; the first reason wins.

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from lk_agents.job.ending import End, JobLimits
 from lk_agents.job.spec import EndCause, JobOutcome
+from lk_agents.utils.tracing import NO_SPAN, Span
 
 __all__ = ["InferenceExecutor", "JobHost", "JobRuntime"]
 
@@ -60,8 +61,10 @@ class JobRuntime:
     :param host: the process around the job; None if there is none to ask.
     :param end: begins the end of the job; the first call wins.
     :param limits: the job's limits.
+    :param span: the job's own, which gets the marks of its timeline as well.
     """
 
     host: JobHost | None
     end: Callable[[End], None]
     limits: JobLimits
+    span: Span = NO_SPAN

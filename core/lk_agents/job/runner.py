@@ -16,11 +16,13 @@ from lk_agents.job.context import JobContext, job_context_var
 from lk_agents.job.deadline import EndDeadline
 from lk_agents.job.ending import End, JobLimits, outcome_of
 from lk_agents.job.host import JobRuntime
+from lk_agents.job.job_span import job_span, tell_outcome
 from lk_agents.job.link import LinkPhase, new_room
 from lk_agents.job.request import RunningJobInfo
 from lk_agents.job.spec import EndCause, JobOutcome, JobSpec
 from lk_agents.job.tasks import start_contained
 from lk_agents.utils import http_context
+from lk_agents.utils.tracing import NO_SPAN
 
 if TYPE_CHECKING:
     from livekit import rtc
@@ -76,6 +78,7 @@ class JobRunner:
         self._end: asyncio.Future[End] = self._loop.create_future()
         self._deadline: EndDeadline | None = None
         self._current: Token[JobContext] | None = None
+        self._span = NO_SPAN
 
     @property
     def job_id(self) -> str:
@@ -98,7 +101,7 @@ class JobRunner:
         Cancelled, it cancels all that belongs to the job and waits for nothing: :meth:`stop` is the way to end one.
         """
         started_at = self._loop.time()
-        with self._in_charge():
+        with self._in_charge(), job_span(self._info) as self._span:
             try:
                 await self._begin_and_live()
                 return await self._finish(self._end.result(), started_at)
@@ -177,7 +180,7 @@ class JobRunner:
                 on_connect=self._on_connect,
                 on_shutdown=self._on_shutdown,
                 inference_executor=self._host,
-                runtime=JobRuntime(host=self._host, end=self._begin_end, limits=self._limits),
+                runtime=JobRuntime(host=self._host, end=self._begin_end, limits=self._limits, span=self._span),
             )
         except Exception as error:  # noqa: BLE001  whatever it is, the job gets an outcome
             logger.exception("the job could not be set up", extra={"job_id": self.job_id})
@@ -192,7 +195,7 @@ class JobRunner:
             await self._run_starting_hook(ctx)
         if self._end.done():
             return
-        self._host.mark("entrypoint")
+        self._mark("entrypoint")
         self._entrypoint_task = start_contained(self._call_entrypoint(ctx), name="job_user_entrypoint")
         self._entrypoint_task.add_done_callback(self._on_entrypoint_done)
         warning = self._loop.call_later(self._limits.unconnected_warning_seconds, self._warn_unconnected)
@@ -219,7 +222,11 @@ class JobRunner:
             logger.error("lk_agents_job_starting failed", exc_info=error, extra={"job_id": self.job_id})
 
     def _on_connect(self) -> None:
-        self._host.mark("connected")
+        self._mark("connected")
+
+    def _mark(self, name: str) -> None:
+        self._host.mark(name)
+        self._span.event(name)
 
     def _on_shutdown(self, reason: str) -> None:
         self._begin_end(End(cause=EndCause.SHUTDOWN, reason=reason))
@@ -301,6 +308,7 @@ class JobRunner:
         }
         logger.debug("the job begins to end", extra=fields)
         self._host.job_ending(end.cause, end.reason)
+        tell_outcome(self._span, outcome)
         self._deadline = EndDeadline(self._shutdown_seconds)
         closing = JobClosing(self.job_id, self._host, self._registry, self._deadline)
         await closing.close(self._ctx, self._entrypoint_task, outcome, seconds=self._loop.time() - started_at)

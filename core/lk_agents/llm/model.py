@@ -35,6 +35,11 @@ class LLM(ABC, EventEmitter[Literal["metrics_collected"] | EventT], Generic[Even
     :param capabilities: what the provider can do; the default of :class:`LLMCapabilities` otherwise.
     """
 
+    provider: str = ""
+    """The provider's short name, such as ``"openai"``; told in the metrics."""
+    model: str = ""
+    """The provider's name of the model; told in the metrics."""
+
     def __init__(self, *, capabilities: LLMCapabilities | None = None) -> None:
         super().__init__()
         self._capabilities = capabilities or LLMCapabilities()

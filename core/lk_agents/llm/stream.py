@@ -163,6 +163,8 @@ class LLMStream(EventStream[ChatChunk]):
             tokens_per_second=usage.completion_tokens / duration if duration > 0 else 0.0,
             error=None if error is None else Error.of(error, provider=self._label),
             cached_prompt_tokens=usage.cache_read_input_tokens,
+            provider=self._llm.provider,
+            model=self._llm.model,
         )
         publish(self._llm, metrics)
 

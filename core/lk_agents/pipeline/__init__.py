@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lk_agents.voice.records import TurnRecord
     from lk_agents.voice.speech_handle import SpeechHandle, SpeechOutcome
     from lk_agents.voice.transcription_options import AgentTranscriptionOptions
-    from lk_agents.voice.watchdog import DeadAir
+    from lk_agents.voice.watchdog import DeadAir, Stage
 
 __all__ = [
     "Action",
@@ -24,6 +24,7 @@ __all__ = [
     "SessionError",
     "SpeechHandle",
     "SpeechOutcome",
+    "Stage",
     "TurnRecord",
     "VoicePipelineAgent",
 ]

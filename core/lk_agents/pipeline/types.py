@@ -8,7 +8,7 @@ from lk_agents.voice.dead_air import Action, DeadAirPolicy
 from lk_agents.voice.records import TurnRecord
 from lk_agents.voice.speech_handle import SpeechHandle, SpeechOutcome
 from lk_agents.voice.transcription_options import AgentTranscriptionOptions
-from lk_agents.voice.watchdog import DeadAir
+from lk_agents.voice.watchdog import DeadAir, Stage
 
 __all__ = [
     "Action",
@@ -19,5 +19,6 @@ __all__ = [
     "SessionError",
     "SpeechHandle",
     "SpeechOutcome",
+    "Stage",
     "TurnRecord",
 ]

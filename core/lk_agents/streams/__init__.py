@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lk_agents.streams.base import EventStream, InputStream
-    from lk_agents.streams.http import ServerSentEvent, read_chunks, read_events, request
+    from lk_agents.streams.http import ServerSentEvent, read_chunks, read_events, request, retry_after
     from lk_agents.streams.inputs import FlushSentinel
     from lk_agents.streams.wire import Codec, open_websocket, run_wire
 
@@ -20,6 +20,7 @@ __all__ = [
     "read_chunks",
     "read_events",
     "request",
+    "retry_after",
     "run_wire",
 ]
 
@@ -33,6 +34,7 @@ _NAMES = {
         "read_chunks",
         "read_events",
         "request",
+        "retry_after",
     ),
     "inputs": ("FlushSentinel",),
     "wire": (

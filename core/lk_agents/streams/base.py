@@ -217,7 +217,10 @@ class InputStream(EventStream[EventT], Generic[InputT, EventT]):
         raise NotImplementedError
 
     def _reconnect(self) -> None:
-        """Let a socket loop open another connection, with the options as they are now; nothing is lost."""
+        """Let a socket loop open another connection, with the options as they are now; nothing is lost.
+
+        :func:`~lk_agents.streams.run_wire` does it. A loop of your own waits for ``self._reconnecting``.
+        """
         self._reconnecting.set()
 
     def _close_input(self) -> None:

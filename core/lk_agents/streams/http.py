@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from lk_agents.foundation import clock
 from lk_agents.foundation.errors import APIConnectionError, APIError, APIStatusError, APITimeoutError
-from lk_agents.foundation.secret import Secret
+from lk_agents.streams.credentials import HiddenHeaders, credentials_in_query, hide_credentials, hide_in_error
 
 if TYPE_CHECKING:
     import aiohttp
@@ -22,6 +25,7 @@ __all__ = [
     "read_events",
     "request",
     "retry_after",
+    "why",
 ]
 
 REQUEST_ID_HEADERS: Final = ("x-request-id", "request-id", "dg-request-id")
@@ -29,18 +33,9 @@ BODY_BOUND_BYTES: Final = 64 * 1024
 """How much of an error's body is read."""
 BODY_SHARE: Final = 0.5
 """Which part of the time for the head may go into an error's body."""
-CREDENTIAL_HEADERS: Final = ("authorization", "key", "token", "secret")
-SHORTEST_CREDENTIAL: Final = 8
 EVENT_BOUND_BYTES: Final = 16 * 1024 * 1024
 """How long one line of an event may be."""
 BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
-
-
-class HiddenHeaders(dict[str, str]):
-    """Headers that are not shown where somebody logs the variables of a traceback: the key is among them."""
-
-    def __repr__(self) -> str:
-        return f"<{len(self)} headers>"
 
 
 @asynccontextmanager
@@ -59,7 +54,8 @@ async def request(
     :param timeout_seconds: until the head of the answer is there.
     :param total_seconds: until the block ends; None for no limit (then read with the limits of :func:`read_events`
         or :func:`read_chunks`).
-    :param options: as for ``aiohttp.ClientSession.request``. Headers appear in no error.
+    :param options: as for ``aiohttp.ClientSession.request``. Headers appear in no error, and credentials among them
+        or among ``params`` are masked where the provider quotes them.
     :raises APIStatusError: the status is 400 or more; with the decoded body, request id and ``Retry-After``.
     :raises APITimeoutError: no answer in time.
     :raises APIConnectionError: the connection could not be made, or broke.
@@ -67,13 +63,14 @@ async def request(
     import aiohttp
 
     options["headers"] = HiddenHeaders(options.get("headers") or {})
+    shown = HiddenHeaders({**options["headers"], **credentials_in_query(options.get("params"))})
     limits = aiohttp.ClientTimeout(total=total_seconds, sock_connect=timeout_seconds)
     has_head = False
     try:
         async with asyncio.timeout(timeout_seconds) as head:
             async with session.request(method, url, timeout=limits, **options) as response:
                 if response.status >= 400:
-                    raise await _status_error(response, provider, timeout_seconds, options["headers"])
+                    raise await _status_error(response, provider, timeout_seconds, shown)
                 has_head = True
                 head.reschedule(None)
                 yield response
@@ -84,12 +81,24 @@ async def request(
         phase = "receive" if has_head else "first_output"
         raise APITimeoutError(f"{provider} did not {text}").located(provider=provider, phase=phase) from None
     except APIError as error:
+        hide_in_error(error, shown)
         raise error.located(provider=provider, phase="receive") from error.__cause__
     except (aiohttp.ClientError, OSError) as error:
         # Not chained: aiohttp's errors carry the request, and with it the key.
-        raise APIConnectionError(f"{provider}: the connection failed: {type(error).__name__}").located(
-            provider=provider, phase="receive" if has_head else _phase_of(error)
-        ) from None
+        phase = "receive" if has_head else _phase_of(error)
+        what = " could not be reached" if phase == "connect" else ": the connection failed"
+        raise APIConnectionError(f"{provider}{what}: {why(error)}").located(provider=provider, phase=phase) from None
+
+
+def why(error: Exception) -> str:
+    """Return what kept a connection from being made or broke it, and between whom: nothing else of the request."""
+    host, port = getattr(error, "host", None), getattr(error, "port", None)
+    cause = getattr(error, "os_error", None) or getattr(error, "certificate_error", None) or error
+    if isinstance(cause, ConnectionError) and cause.errno:
+        reason = os.strerror(cause.errno)
+    else:  # the text of any other error than the system's may carry the request
+        reason = getattr(cause, "strerror", None) or (type(error).__name__ if cause is error else str(cause))
+    return f"{host}:{port}: {reason}" if host else reason
 
 
 def _phase_of(error: Exception) -> str:
@@ -142,15 +151,6 @@ def _decoded(text: str) -> object:
     return decoded
 
 
-def hide_credentials(text: str, headers: Mapping[str, str] | None) -> str:
-    """Return ``text`` without the credentials that were sent: there are providers that quote them in their errors."""
-    for name, value in (headers or {}).items():
-        credential = value.rpartition(" ")[2]  # without its scheme
-        if len(credential) >= SHORTEST_CREDENTIAL and any(part in name.lower() for part in CREDENTIAL_HEADERS):
-            text = Secret(credential).hide_in(text)
-    return text
-
-
 def _code_in(body: object) -> str | int | None:
     """Find the provider's own code where most of them have it."""
     if not isinstance(body, Mapping):
@@ -164,14 +164,18 @@ def _code_in(body: object) -> str | int | None:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds of ``Retry-After``; a date is more than anybody waits here."""
-    text = headers.get("Retry-After")
-    if text is None:
-        return None
+    """Return the seconds of ``Retry-After``, also where it is the date from which on the provider may be asked."""
+    from email.utils import parsedate_to_datetime
+
+    text = headers.get("Retry-After", "")
     try:
-        return float(text)
+        seconds = float(text)
     except ValueError:
-        return None
+        try:
+            seconds = parsedate_to_datetime(text).timestamp() - clock.wall_seconds()
+        except ValueError:
+            return None
+    return None if math.isnan(seconds) else max(seconds, 0.0)
 
 
 async def read_chunks(

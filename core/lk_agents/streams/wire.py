@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from lk_agents.foundation.errors import APIConnectionError, APIError, APIStatusError, APITimeoutError
 from lk_agents.streams.base import InputStream
-from lk_agents.streams.http import HiddenHeaders, hide_credentials, retry_after
+from lk_agents.streams.credentials import (
+    HiddenHeaders,
+    credentials_in_query,
+    hide_credentials,
+    hide_in_error,
+    shown_on,
+)
+from lk_agents.streams.http import retry_after, why
 from lk_agents.streams.inputs import FlushSentinel
 from lk_agents.utils.aio.tasks import cancel_and_wait
 
@@ -37,8 +44,9 @@ class Codec(Generic[ItemT, EventT]):
     :param connect: opens a socket; called once per attempt, so a good place to begin the codec's own state anew. Use
         :func:`open_websocket`, or raise an :class:`APIError`.
     :param encode: the messages for one item of the input, a flush included; an empty iterable for none.
-    :param decode: the events in one message. Raise an :class:`APIError` for the provider's error messages; log and
-        return nothing for what cannot be understood.
+    :param decode: the events in one message. Raise an :class:`APIError` for the provider's error messages, in which
+        the credentials are masked that :func:`open_websocket` has shown; log and return nothing for what cannot be
+        understood.
     :param finish: the messages that end the input. The provider then has ``close_seconds`` after its last event;
         messages without any do not count.
     :param keep_alive: a message to send first of all, and whenever ``keep_alive_seconds`` have passed without it, until
@@ -78,7 +86,7 @@ async def open_websocket(
 ) -> aiohttp.ClientWebSocketResponse:
     """Open a WebSocket; a half-open one is noticed by ``heartbeat_seconds``.
 
-    :param headers: credentials and the like; they appear in no error.
+    :param headers: credentials and the like; they appear in no error, also if the provider quotes them.
     :param request_id_header: the header of a refusal that carries the provider's id of the request.
     :param reason_header: the header of a refusal that says why.
     :raises APIStatusError: the provider refused.
@@ -87,11 +95,12 @@ async def open_websocket(
     """
     import aiohttp
 
-    headers = HiddenHeaders(headers)
+    headers, query = HiddenHeaders(headers), list(params)
+    shown = HiddenHeaders({**headers, **credentials_in_query(query)})
     try:
         async with asyncio.timeout(timeout_seconds):
-            return await session.ws_connect(
-                url, headers=headers, params=list(params), heartbeat=heartbeat_seconds, max_msg_size=0
+            socket = await session.ws_connect(
+                url, headers=headers, params=query, heartbeat=heartbeat_seconds, max_msg_size=0
             )
     except TimeoutError:
         raise APITimeoutError(f"{provider} did not open the connection within {timeout_seconds:g} s").located(
@@ -100,16 +109,18 @@ async def open_websocket(
     except aiohttp.WSServerHandshakeError as refusal:
         # Not chained: its representation carries the headers of the request, the key among them.
         found: Mapping[str, str] = refusal.headers or {}
-        reason = hide_credentials(found.get(reason_header, "") or refusal.message, headers)
+        reason = hide_credentials(found.get(reason_header, "") or refusal.message, shown)
         raise APIStatusError(
             f"{provider} refused the connection: {reason}",
             status_code=refusal.status,
             request_id=found.get(request_id_header),
         ).located(provider=provider, phase="connect", retry_after_seconds=retry_after(found)) from None
     except (aiohttp.ClientError, OSError) as error:
-        raise APIConnectionError(f"{provider} could not be reached: {type(error).__name__}").located(
+        raise APIConnectionError(f"{provider} could not be reached: {why(error)}").located(
             provider=provider, phase="connect"
         ) from None
+    shown_on[socket] = shown
+    return socket
 
 
 async def run_wire(stream: InputStream[Any, EventT], codec: Codec[Any, EventT]) -> None:
@@ -125,6 +136,7 @@ async def run_wire(stream: InputStream[Any, EventT], codec: Codec[Any, EventT]) 
         socket = await codec.connect()
         try:
             if await _Connection(stream, codec, socket).run():
+                stream._reconnecting.clear()  # noqa: SLF001  too late: nothing is left to be said
                 return
         finally:
             await _close(socket)
@@ -148,6 +160,7 @@ class _Connection(Generic[EventT]):
         self._stream = stream
         self._codec = codec
         self._socket = socket
+        self._shown = shown_on.get(socket)
         self._label = stream._label  # noqa: SLF001
         self._send_seconds = stream._conn_options.timeout  # noqa: SLF001
         self._input_ended = False
@@ -214,7 +227,11 @@ class _Connection(Generic[EventT]):
 
     async def _receive_all(self) -> None:
         while (message := await self._receive()) is not None:
-            for event in self._decode(message):
+            events = self._decode(message)
+            if isinstance(events, APIError):
+                del message  # it may quote the credential, and a traceback shows the variables
+                raise events
+            for event in events:
                 await self._stream._event_ch.send(event)  # noqa: SLF001
                 if self._codec.is_last is not None and self._codec.is_last(event):
                     self._was_last = True  # also if it comes before we know that the input has gone out
@@ -222,11 +239,13 @@ class _Connection(Generic[EventT]):
                         return
                 self._quiet_since = asyncio.get_running_loop().time()
 
-    def _decode(self, message: Message) -> Iterable[EventT]:
+    def _decode(self, message: Message) -> Iterable[EventT] | APIError:
+        """Return the events in a message, or the error that it amounts to."""
         try:
             return tuple(self._codec.decode(message))
         except APIError as error:
-            raise self._located(error, "receive") from error.__cause__
+            hide_in_error(error, self._shown)
+            return self._located(error, "receive")
 
     async def _receive(self) -> Message | None:
         """Return the next message, None at the regular end."""
@@ -243,10 +262,11 @@ class _Connection(Generic[EventT]):
         if received.type in {WSMsgType.TEXT, WSMsgType.BINARY}:
             data: Message = received.data
             return data
+        reason = hide_credentials(received.extra, self._shown) if isinstance(received.extra, str) else ""
+        del received  # it may quote the credential, and a traceback shows the variables
         code = self._socket.close_code
         if self._input_ended and self._was_last and code in REGULAR_CLOSE_CODES:
             return None
-        reason = received.extra if isinstance(received.extra, str) else ""
         raise self._located(self._close_error(code, reason), "receive", code)
 
     def _patient_until(self) -> float | None:

@@ -78,7 +78,8 @@ class RecognizeStream(InputStream[RecognizerInput, SpeechEvent]):
     events into ``self._event_ch``. It is called when there is audio: a stream without any asks nobody. An
     :class:`APIError` that it raises is retried as ``conn_options`` say: audio that no final transcript has told of is
     then handed out again, the last 10 s of it, and times and order of the events are kept. The number of retries begins
-    anew after every final transcript. Two more faults are such errors: returning while the input is open or audio is
+    anew after every final transcript. It may also return because ``self._reconnecting`` was set, which
+    :meth:`_reconnect` does when options change: it is then called again at once. Two more faults are such errors: returning while the input is open or audio is
     left in it, and, after the end of the input, taking nothing and telling nothing for ``conn_options.timeout``
     seconds. Until then it may be silent for as long as it likes: perhaps nobody speaks.
 
@@ -150,16 +151,24 @@ class RecognizeStream(InputStream[RecognizerInput, SpeechEvent]):
     async def _attempt(self) -> None:
         if not await self._input_ch.wait_for_audio():
             return
+        while True:
+            self._reconnecting.clear()
+            await self._run_watched()
+            if not self._reconnecting.is_set():
+                break
+            self._attempt_begins()
+        if not self._input_ch.closed or self._input_ch.has_audio():
+            raise APIConnectionError(f"{self._label} has ended before its input").located(
+                provider=self._label, phase="receive"
+            )
+
+    async def _run_watched(self) -> None:
         self._attempt_at = clock.monotonic()
         seconds = self._conn_options.timeout
         self._watch = Watch(seconds=seconds, owed=self._owed, looks_again=False)
         if phase := await self._watch.over(self._run()):
             raise APITimeoutError(f"{self._label} did not come to its end: it told nothing for {seconds:g} s").located(
                 provider=self._label, phase=phase
-            )
-        if not self._input_ch.closed or self._input_ch.has_audio():
-            raise APIConnectionError(f"{self._label} has ended before its input").located(
-                provider=self._label, phase="receive"
             )
 
     def _owed(self) -> Owed | None:

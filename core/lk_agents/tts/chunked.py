@@ -9,10 +9,10 @@ from lk_agents.foundation import clock
 from lk_agents.foundation.errors import APIConnectionError, APIError
 from lk_agents.metrics.publish import publish
 from lk_agents.metrics.records import Error, TTSMetrics
+from lk_agents.streams.watch import Owed
 from lk_agents.tts.audio import SynthesizedAudio, seconds_of
 from lk_agents.tts.spoken_stream import SpokenStream
 from lk_agents.tts.text import is_speakable, parts_of
-from lk_agents.streams.watch import Owed
 from lk_agents.utils.audio import combine_frames
 
 if TYPE_CHECKING:
@@ -150,5 +150,7 @@ class ChunkedStream(SpokenStream):
             label=self._label,
             streamed=False,
             error=None if error is None else Error.of(error, provider=self._label),
+            provider=self._tts.provider,
+            model=self._tts.model,
         )
         publish(self._tts, metrics)

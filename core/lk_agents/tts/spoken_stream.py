@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from lk_agents.foundation import clock
 from lk_agents.foundation.errors import APIError, APITimeoutError, PluginError
 from lk_agents.streams.base import EventStream
-from lk_agents.tts.audio import SynthesizedAudio, seconds_of
 from lk_agents.streams.watch import Owed, Watch
+from lk_agents.tts.audio import SynthesizedAudio, seconds_of
 
 if TYPE_CHECKING:
     from livekit import rtc

@@ -38,6 +38,10 @@ class TTS(ABC, EventEmitter[Literal["metrics_collected"] | EventT], Generic[Even
     :raises ConfigError: a rate or number of channels below 1.
     """
 
+    provider: str = ""
+    """The provider's short name, such as ``"elevenlabs"``; told in the metrics."""
+    model: str = ""
+    """The provider's name of the model; told in the metrics."""
     max_text_characters: int | None = None
     """The longest text that the provider takes at once: longer ones are synthesized in parts. None for no limit."""
     _flags_last_pieces = False

@@ -11,11 +11,11 @@ from lk_agents.foundation.log import logger
 from lk_agents.metrics.publish import publish
 from lk_agents.metrics.records import Error, TTSMetrics
 from lk_agents.streams.base import InputStream
+from lk_agents.streams.watch import Owed
 from lk_agents.tts.audio import MARK_SECONDS, SynthesizedAudio, seconds_of
 from lk_agents.tts.segments import Segment, Segments, SpeechInput
 from lk_agents.tts.spoken_stream import SpokenStream
 from lk_agents.tts.text import is_speakable
-from lk_agents.streams.watch import Owed
 from lk_agents.utils.audio import silence_frame
 
 if TYPE_CHECKING:
@@ -244,5 +244,7 @@ class SynthesizeStream(SpokenStream, InputStream[SpeechInput, SynthesizedAudio])
             streamed=True,
             error=None if error is None else Error.of(error, provider=self._label),
             segment_id=segment.provider_id or segment.id,
+            provider=self._tts.provider,
+            model=self._tts.model,
         )
         publish(self._tts, metrics)

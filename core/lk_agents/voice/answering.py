@@ -91,9 +91,10 @@ class Answering:
         else:
             self._conversation.emit("function_calls_collected", calls)
             context = AgentCallContext(self._conversation.agent, self._stream_of(live), speech_id=live.id)
-            results = await self._runner.run_calls(
-                calls, context=context, on_stage=lambda stage, at: self._stage(live, stage, at)
-            )
+            with live.span.active():
+                results = await self._runner.run_calls(
+                    calls, context=context, on_stage=lambda stage, at: self._stage(live, stage, at)
+                )
             messages = history.call_messages(results, text=text)
             called = tools.called_functions(results)
             if tools.wants_answer(results) and self._is_wanted(live.id):
@@ -113,7 +114,7 @@ class Answering:
             add_to_chat_ctx=before.add_to_chat_ctx,
             answers=AnsweredCalls(depth=depth, messages=messages, text_message_id=live.text_message_id),
         )
-        answer.waterfall = live.waterfall
+        answer.waterfall, answer.span = live.waterfall, live.span
         asked = self._stream_of(live)
         offers = tools.may_offer_functions(depth, talk.options.max_nested_fnc_calls, talk.providers.llm.capabilities)
 

@@ -8,6 +8,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from lk_agents.utils.tracing import NO_SPAN, Span
+
 if TYPE_CHECKING:
     from lk_agents.llm import ChatContext, FunctionContext
     from lk_agents.media.session_io import SessionIO
@@ -18,7 +20,7 @@ __all__ = ["Conversation", "ErrorStage", "SessionError", "current_speech", "with
 
 ErrorStage: TypeAlias = Literal["vad", "stt", "llm", "tts", "playout", "callback"]
 
-_speech: ContextVar[str | None] = ContextVar("lk_agents_speech", default=None)
+_speech: ContextVar[tuple[Conversation, str] | None] = ContextVar("lk_agents_speech", default=None)
 
 
 @dataclass(frozen=True)
@@ -55,15 +57,17 @@ class Conversation:
 
 
 @contextmanager
-def within_speech(speech: str) -> Iterator[None]:
-    """Let what begins in the block, streams of providers above all, belong to a speech."""
-    token = _speech.set(speech)
+def within_speech(conversation: Conversation, speech: str, span: Span = NO_SPAN) -> Iterator[None]:
+    """Let what begins in the block, streams of providers above all, belong to a speech, and to the span of its turn."""
+    token = _speech.set((conversation, speech))
     try:
-        yield
+        with span.active():
+            yield
     finally:
         _speech.reset(token)
 
 
-def current_speech() -> str | None:
-    """Return the id of the speech to which this belongs; None if to none."""
-    return _speech.get()
+def current_speech(conversation: Conversation) -> str | None:
+    """Return the id of the speech to which this belongs; None if to none, or to one of another conversation."""
+    found = _speech.get()
+    return found[1] if found is not None and found[0] is conversation else None

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from lk_agents.foundation import clock
 from lk_agents.foundation.log import logger
 from lk_agents.turns.evidence import Decision, Evidence
 from lk_agents.turns.judges import decide
-from lk_agents.turns.self_speech import is_self_speech, may_become_self_speech
 from lk_agents.turns.strategies import InstantInterruption
 from lk_agents.utils.aio.tasks import cancel_and_wait
 from lk_agents.voice.signals import AskInterruption, AskTurnDetector, InterruptionVerdict, TurnVerdict
 
 if TYPE_CHECKING:
     from lk_agents.turns.judges import InterruptionStrategy, TurnDetector
+    from lk_agents.voice.own_voice import OwnVoice
     from lk_agents.voice.signals import Input
 
 __all__ = ["Judging"]
-
-UNSURE_SECONDS: Final = 1.5
-"""Whoever speaks for so long is no echo of a word or two, where there was none before."""
 
 
 class Judging:
@@ -32,6 +29,7 @@ class Judging:
     also answers a newer question about the same words.
 
     :param detector: None for none: then it is not asked.
+    :param own_voice: knows what is only the agent's own voice.
     :param complete: adds to evidence what only the session knows: the conversation, the agent's state, its speech.
     :param post: told the verdicts.
     """
@@ -41,17 +39,18 @@ class Judging:
         *,
         detector: TurnDetector | None,
         strategy: InterruptionStrategy,
+        own_voice: OwnVoice,
         complete: Callable[[Evidence], Evidence],
         post: Callable[[Input], None],
     ) -> None:
         self._detector = detector
         self.strategy = strategy
+        self._own_voice = own_voice
         self._complete = complete
         self._post = post
         self._turn_task: asyncio.Task[None] | None = None
         self._strategy_task: asyncio.Task[None] | None = None
         self._newest: AskInterruption | None = None
-        self._hears_itself = False
 
     def ask_about_turn(self, question: AskTurnDetector) -> None:
         """Ask whether the turn has ended; without somebody who can judge, it has."""
@@ -68,10 +67,9 @@ class Judging:
     def ask_about_interruption(self, question: AskInterruption) -> None:
         """Ask whether the user interrupts; what is only the agent's own voice is asked about nobody."""
         evidence = self._evidence(question)
-        if question.text and is_self_speech(question.text, evidence.playout_text, final=question.final):
-            self._hears_itself = True
+        if self._own_voice.is_heard(evidence):
             self._post(InterruptionVerdict(clock.monotonic(), question.serial, Decision.IGNORE, is_echo=True))
-        elif self._is_too_early(evidence):
+        elif self._own_voice.may_be_heard(evidence):
             return  # the next words, or the silence behind these, are another question
         elif isinstance(self.strategy, InstantInterruption):
             self._post(InterruptionVerdict(clock.monotonic(), question.serial, self._judge_now(evidence)))
@@ -85,12 +83,6 @@ class Judging:
     async def aclose(self) -> None:
         """End what is being judged; the judges themselves are their owners'."""
         await cancel_and_wait(*(task for task in (self._turn_task, self._strategy_task) if task is not None))
-
-    def _is_too_early(self, evidence: Evidence) -> bool:
-        """Whether the words so far are the agent's own, but too few to be sure; if they are the user's, more come."""
-        if evidence.final or not (self._hears_itself or evidence.speech_seconds < UNSURE_SECONDS):
-            return False
-        return may_become_self_speech(evidence.text, evidence.playout_text)
 
     # --- asking ------------------------------------------------------------------------------------------------------
 

@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lk_agents.utils.tracing import NO_SPAN, Span
+
 if TYPE_CHECKING:
     from lk_agents.voice.conversation import ErrorStage
     from lk_agents.voice.speech_handle import SpeechHandle
@@ -33,6 +35,7 @@ class LiveSpeech:
     :param concluded: nothing more is done for it.
     :param is_filler: it only bridges a silence, which is watched all the same.
     :param given_up: why it was given up.
+    :param span: of that turn; answers share it with their reply.
     """
 
     handle: SpeechHandle
@@ -50,6 +53,7 @@ class LiveSpeech:
     concluded: bool = False
     is_filler: bool = False
     given_up: Exception | None = None
+    span: Span = NO_SPAN
 
     @property
     def id(self) -> str:

@@ -67,7 +67,6 @@ class Replies:
         self.prepare()
         assert self.pending is not None
         reply, self.pending = self.pending, None
-        reply.parts = self._unanswered()
         reply.entry.interruptible, reply.entry.since = interruptible, at
         self._floor.enter(reply.entry)
         self._in_line[reply.speech] = reply

@@ -108,7 +108,7 @@ class Saying:
 
     def _place(self) -> tuple[str | None, bool]:
         """Return under which speech something goes that is said now, and whether before its audio."""
-        within = current_speech()
+        within = current_speech(self._conversation)
         if within is not None and self._machine.floor.get(within) is not None:
             live = self._speeches.get(within)
             return within, live is not None and live.utterance is None

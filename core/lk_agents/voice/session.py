@@ -21,6 +21,7 @@ from lk_agents.voice.first_aid import FirstAid
 from lk_agents.voice.hearing import Hearing
 from lk_agents.voice.judging import Judging
 from lk_agents.voice.measuring import Measuring
+from lk_agents.voice.own_voice import OwnVoice
 from lk_agents.voice.records import SessionInfo
 from lk_agents.voice.replying import reply_source
 from lk_agents.voice.saying import Saying
@@ -29,6 +30,7 @@ from lk_agents.voice.speech_handle import SpeechHandle
 from lk_agents.voice.speeches import Speeches
 from lk_agents.voice.state_show import StateShow
 from lk_agents.voice.turn import TurnMachine
+from lk_agents.voice.turn_span import begin_turn_span
 from lk_agents.voice.user_transcript import UserTranscript
 from lk_agents.voice.user_watch import UserWatch
 from lk_agents.voice.watchdog import Watchdog
@@ -80,7 +82,8 @@ class VoiceSession:
         machine = TurnMachine(options.turn, new_id=_new_id)
         self._machine = machine
         self._driver = TurnDriver(machine, self._execute, on_handled=self._watch_user)
-        self._measuring = Measuring(providers, emit)
+        self._measuring = Measuring(self.conversation)
+        self._own_voice = OwnVoice()
         self._attention = Attention(
             Watchdog(timeout_seconds=options.dead_air_timeout),
             on_alarm=self._alarm,
@@ -94,7 +97,11 @@ class VoiceSession:
         )
         self._hearing = self._listener(providers, options)
         self._judging = Judging(
-            detector=providers.detector, strategy=providers.strategy, complete=self._complete, post=self._post
+            detector=providers.detector,
+            strategy=providers.strategy,
+            own_voice=self._own_voice,
+            complete=self._complete,
+            post=self._post,
         )
         self._state = StateShow(self._show_state)
         self._user = UserWatch()
@@ -110,7 +117,7 @@ class VoiceSession:
         return Hearing(
             vad=providers.vad,
             stt=providers.stt,
-            post=self._post,
+            post=lambda event: self._post(self._own_voice.without_tail(event, onset_at=self._machine.turn.onset_at)),
             options=options.hearing,
             on_error=lambda stage, error: self._emit("error", SessionError(stage, error)),
             on_vad_event=self._vad_event,
@@ -143,7 +150,7 @@ class VoiceSession:
         announce.session_started(self._info())
         self._attention.audience(present=False)
         tasks = [
-            asyncio.create_task(self._hearing.run(self._io.audio_inputs()), name="lk-hearing"),
+            self._measuring.begin(self._hearing.run(self._io.audio_inputs()), name="lk-hearing"),
             asyncio.create_task(self._read_messages(), name="lk-messages"),
             asyncio.create_task(self._await_audience(), name="lk-audience"),
             asyncio.create_task(self._await_end(), name="lk-end"),
@@ -265,6 +272,7 @@ class VoiceSession:
             user_question=command.text,
         )
         live.waterfall = Waterfall(turn=command.turn, speech=command.speech, user_characters=len(command.text))
+        live.span = begin_turn_span(command, spoken_until=self._machine.turn.spoken_until)
         live.recipe = lambda: reply_source(self.conversation, live, heard=self._speeches.heard)
         self._speeches.prepare(live)
 
@@ -272,7 +280,7 @@ class VoiceSession:
         self._hearing.utterance_taken()
         live = self._speeches.get(command.speech)
         self._attention.decided(command, has_words=live is not None and bool(live.handle.user_question))
-        self._measuring.decided(command)
+        self._measuring.decided(command, live)
         if live is not None and live.waterfall is not None:
             live.decided = True
             live.waterfall.decided(
@@ -285,6 +293,7 @@ class VoiceSession:
         self._first_aid.alarm(alarm)
 
     def _audio_over(self, live: LiveSpeech) -> bool:
+        self._own_voice.fell_silent("" if live.utterance is None else live.utterance.full_text)
         return self._answering.take(live)
 
     def _is_wanted(self, speech: str) -> bool:

@@ -91,7 +91,7 @@ class Speeches:
         talk, io = self._conversation, self._conversation.io
         before = talk.options.before_tts
         transcription = talk.options.transcription
-        with within_speech(live.id):
+        with within_speech(self._conversation, live.id, live.span):
             utterance = Utterance(
                 source,
                 voice=AgentVoice(
@@ -276,7 +276,7 @@ class Speeches:
     async def _prepare(self, live: LiveSpeech) -> None:
         assert live.recipe is not None
         try:
-            with within_speech(live.id):
+            with within_speech(self._conversation, live.id, live.span):
                 source = await live.recipe()
         except Exception as error:  # noqa: BLE001  the program's callback, or a provider; the agent listens again
             self._tell_error(live.asks, error, live)

@@ -11,11 +11,13 @@ from lk_agents.foundation import clock
 from lk_agents.foundation.errors import ConfigError
 from lk_agents.foundation.log import logger
 from lk_agents.llm.chat_context import ChatAudio, ChatImage, ChatMessage, content_text
+from lk_agents.utils.tracing import begin_span
 from lk_agents.voice.call_context import running_call
 from lk_agents.voice.stages import Stage
 
 if TYPE_CHECKING:
     from lk_agents.llm import CalledFunction, FunctionCallInfo, LLMCapabilities
+    from lk_agents.utils.tracing import Span
     from lk_agents.voice.call_context import AgentCallContext
 
 __all__ = [
@@ -206,8 +208,10 @@ class ToolRunner:
                 self._given_up.set_result(None)
 
     def _begin(self, call: FunctionCallInfo, context: AgentCallContext, call_id: str) -> asyncio.Task[ToolResult]:
-        with running_call(context, call_id):
+        span = begin_span("tool", attributes={"function": call.function_info.name})
+        with running_call(context, call_id), span.active():
             called = call.execute()
+        called.task.add_done_callback(lambda _: _end_span(span, called))
         task = asyncio.get_running_loop().create_task(
             self._attend(call, called), name=f"lk-tool {call.function_info.name}"
         )
@@ -234,3 +238,9 @@ class ToolRunner:
         if isinstance(error, Exception):
             logger.warning("a function that the model has called failed", extra={"function": name}, exc_info=error)
         return ToolResult(call, called, error)
+
+
+def _end_span(span: Span, called: CalledFunction) -> None:
+    if called.exception is not None:
+        span.fail(type(called.exception).__name__)
+    span.end()

@@ -249,8 +249,8 @@ class TurnMachine:
 
     def _decide(self, at: float) -> None:
         """The user's turn is over: answer it, unless what the agent says may not be interrupted by it."""
-        active = self.floor.active
-        enough = count_words(self.turn.new_text) >= self._options.interrupt_min_words
+        active, new = self.floor.active, self.turn.new_text
+        enough = bool(new) and count_words(new) >= self._options.interrupt_min_words
         stops = active is None or (active.interruptible and enough)
         if stops or self.turn.is_reopened:
             self._answer(at, stops=stops)

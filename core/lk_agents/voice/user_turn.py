@@ -3,48 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from lk_agents.streams.words import plain_words
 from lk_agents.turns.evidence import Decision
+from lk_agents.voice.understood import Understood
 
 if TYPE_CHECKING:
     from lk_agents.voice.options import TurnOptions
 
-__all__ = ["VERDICT_SECONDS", "Piece", "UserTurn"]
+__all__ = ["VERDICT_SECONDS", "UserTurn"]
 
 VERDICT_SECONDS: Final = 3.0
 """How long a judge's answer is waited for. Judges have a deadline of their own; behind this one stands nobody."""
 _SENTENCE_ENDS: Final = (".", "!", "?", "\u3002", "\uff01", "\uff1f", "\u061f", "\u0964")
-
-
-@dataclass(slots=True)
-class Piece:
-    """Something that was understood for good.
-
-    :param at: when it came.
-    :param is_new: nothing was decided about it yet.
-    :param is_typed: it was written.
-    """
-
-    text: str
-    language: str
-    at: float
-    is_new: bool = True
-    is_typed: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Promoted:
-    """An interim that counts, since nobody has made it final in time.
-
-    :param runs: how often the user had begun to speak.
-    """
-
-    key: int
-    words: tuple[str, ...]
-    runs: int
 
 
 class UserTurn:
@@ -65,12 +36,8 @@ class UserTurn:
         self.last_speech_at: float | None = None
         self.is_wordless = False
         """Nothing was understood since the user last began to speak."""
-        self._pieces: dict[int, Piece] = {}
-        self._interim = ""
-        self._interim_language = ""
-        self._interim_at = 0.0
+        self._understood = Understood()
         self._recognitions: set[int] = set()
-        self._runs = 0
         self._run_since_decision = False
         self._decided = True
         self._decided_at = 0.0
@@ -79,60 +46,53 @@ class UserTurn:
         self._asked = -1
         self._asked_at = 0.0
         self._reopened = False
-        self._promoted: _Promoted | None = None
-        self._promotions = 0
-        self._dismissed: tuple[str, ...] = ()
-        self._dismissed_is_echo = False
 
     # --- what is there -----------------------------------------------------------------------------------------------
 
     @property
     def text(self) -> str:
         """All that was understood for good and is not part of the conversation."""
-        return " ".join(piece.text for piece in self._pieces.values())
+        return self._understood.text
 
     @property
     def parts(self) -> dict[int, str]:
         """What :attr:`text` consists of, by its keys."""
-        return {key: piece.text for key, piece in self._pieces.items()}
+        return self._understood.parts
 
     @property
     def new_text(self) -> str:
         """What was understood and not decided about, the interim included."""
-        new = [piece.text for piece in self._pieces.values() if piece.is_new]
-        return " ".join([*new, self._interim] if self._interim else new)
+        return self._understood.new_text
 
     @property
     def fresh(self) -> bool:
         """There is something to be decided about, the interim not counted."""
-        return self.is_reopened or any(piece.is_new for piece in self._pieces.values())
+        return self.is_reopened or bool(self._understood.new_pieces)
 
     @property
     def is_reopened(self) -> bool:
         """Whether a decision was taken back that is still to be taken again."""
-        return self._reopened and bool(self._pieces)
+        return self._reopened and bool(self._understood.pieces)
 
     @property
     def has_interim(self) -> bool:
         """Whether the last that was understood is not final."""
-        return bool(self._interim)
+        return self._understood.has_interim
 
     @property
     def language(self) -> str:
         """The language of the last that was understood, if the recogniser has said."""
-        if self._interim:
-            return self._interim_language
-        return next(reversed(self._pieces.values())).language if self._pieces else ""
+        return self._understood.language
 
     @property
     def last_final_at(self) -> float | None:
         """When the last of :attr:`text` came; None if there is none."""
-        return max((piece.at for piece in self._pieces.values()), default=None)
+        return self._understood.last_final_at
 
     @property
     def spoken_until(self) -> float | None:
         """When the last sample of what is new was spoken; None if only text came: typed, or heard by no detector."""
-        new = [piece for piece in self._pieces.values() if piece.is_new] or list(self._pieces.values())
+        new = self._understood.new_pieces or self._understood.pieces
         if self.last_speech_at is None or (new and all(piece.is_typed for piece in new)):
             return None
         is_old = not (self._run_since_decision or self._reopened)
@@ -162,8 +122,7 @@ class UserTurn:
         self.run_open = self.window_is_speech = True
         self.onset_at = onset_at
         self.last_speech_at = max(onset_at, self.last_speech_at or onset_at)
-        self._runs += 1
-        self._dismissed = ()
+        self._understood.run_began()
         self._speaks()
 
     def window(self, *, is_speech: bool, last_speech_at: float) -> bool:
@@ -184,48 +143,23 @@ class UserTurn:
 
     def understood(self, key: int, text: str, language: str, at: float) -> None:
         """Something is understood for good; an empty text takes back what came under the key, and the interim."""
-        self._interim = ""
-        words = plain_words(text)
-        promoted, self._promoted = self._promoted, None
-        if promoted is not None and not self._covers(promoted, words):
-            promoted = None
-        if not text:
-            self._take_away(key if promoted is None else promoted.key)
-            return
-        self.is_wordless = False
-        if promoted is not None:
-            key = promoted.key
-            if key not in self._pieces and words == promoted.words:
-                return  # it is part of the conversation
-        before = self._pieces.get(key)
-        is_same = before is not None and plain_words(before.text) == words
-        is_dismissed = bool(words) and words == self._dismissed
-        if is_dismissed and self._dismissed_is_echo:
-            return
-        piece = Piece(text, language, at, is_new=not is_dismissed)
-        if is_same and before is not None:
-            piece.is_new = before.is_new
-        else:
+        if text:
+            self.is_wordless = False
+        if self._understood.final(key, text, language, at):
             self._touch()
-        self._pieces[key] = piece
 
     def understanding(self, text: str, language: str, at: float) -> None:
         """Something is understood, perhaps; replaces the interim before."""
-        if text and self._dismissed and plain_words(text) == self._dismissed:
-            return
-        if text != self._interim:
-            self._touch()
-            self._interim_at = at
         if text:
             self.is_wordless = False
-        self._interim = text
-        self._interim_language = language
+        if self._understood.interim(text, language, at):
+            self._touch()
 
     def typed(self, key: int, text: str, at: float) -> None:
         """The user has written something."""
         self.is_wordless = False
+        self._understood.typed(key, text, at)
         self._touch()
-        self._pieces[key] = Piece(text, "", at, is_typed=True)
 
     def recognition_opened(self, key: int) -> None:
         """A recognition is under way."""
@@ -247,14 +181,11 @@ class UserTurn:
 
     def discount(self) -> None:
         """What is new was said by nobody: it is forgotten."""
-        self._dismiss(is_echo=True)
-        for key in [key for key, piece in self._pieces.items() if piece.is_new]:
-            del self._pieces[key]
+        self._understood.discount()
 
     def ignore(self) -> None:
         """What is new asks for no answer of its own; it stays for the next turn."""
-        self._dismiss(is_echo=False)
-        self._settle_pieces()
+        self._understood.ignore()
 
     def reopen(self) -> None:
         """A decision is taken back, since the user goes on before the answer was heard."""
@@ -266,7 +197,7 @@ class UserTurn:
 
     def decided(self, at: float) -> None:
         """What was said is decided about. It stays until it is committed."""
-        self._settle_pieces()
+        self._understood.settle()
         self._reopened = False
         self._decided, self._decided_at = True, at
         self._over_at = None
@@ -274,10 +205,7 @@ class UserTurn:
 
     def committed(self, parts: Mapping[int, str]) -> None:
         """So much of it is part of the conversation; what was understood anew since then is not."""
-        for key, text in parts.items():
-            piece = self._pieces.get(key)
-            if piece is not None and plain_words(piece.text) == plain_words(text):
-                del self._pieces[key]
+        self._understood.committed(parts)
 
     # --- when it is time ---------------------------------------------------------------------------------------------
 
@@ -291,7 +219,7 @@ class UserTurn:
         if not self._is_decidable():
             return None
         at = self._silence_over_at()
-        if self._interim or self._recognitions:
+        if self.has_interim or self._recognitions:
             return at + self.options.transcript_timeout
         if self.options.turn_detector and self._over_at is None and self._verdict is None:
             return None if self._asked != self.serial else max(at, self._asked_at + VERDICT_SECONDS)
@@ -302,9 +230,8 @@ class UserTurn:
         asks = (
             self.options.turn_detector
             and self.fresh
-            and not self._interim
+            and not self.has_interim
             and not self._recognitions
-            and self._over_at is None
             and self._is_decidable()
             and self._asked != self.serial
         )
@@ -314,23 +241,13 @@ class UserTurn:
 
     def promote_interim(self, at: float) -> None:
         """Nobody has made the interim final in time: it counts now."""
-        if not self._interim:
-            return
-        words = plain_words(self._interim)
-        if self._promoted is not None and self._covers(self._promoted, words):
-            key = self._promoted.key
-        else:
-            self._promotions -= 1
-            key = self._promotions
-        self._pieces[key] = Piece(self._interim, self._interim_language, at)
-        self._promoted = _Promoted(key, words, self._runs)
-        self._interim = ""
+        self._understood.promote_interim(at)
         self._touch()
 
     def _is_decidable(self) -> bool:
         if self.run_open and self._over_at is None:
             return False
-        return bool(self._interim) or self.fresh
+        return self.has_interim or self.fresh
 
     def _silence_over_at(self) -> float:
         at = self.last_final_at or 0.0
@@ -339,32 +256,15 @@ class UserTurn:
         elif self.last_speech_at is not None:
             at = max(at, self.last_speech_at + self._delay())
         # An interim that comes later than any of the last speech is the only sign there is of more.
-        is_late = not self._run_since_decision or self._interim_at > at + self.options.transcript_timeout
-        return max(at, self._interim_at) if self._interim and is_late else at
+        interim_at = self._understood.interim_at
+        is_late = not self._run_since_decision or interim_at > at + self.options.transcript_timeout
+        return max(at, interim_at) if self.has_interim and is_late else at
 
     def _delay(self) -> float:
         if self._verdict is Decision.WAIT:
             return self.options.max_endpointing_delay
         is_sentence = self.text.endswith(_SENTENCE_ENDS)
         return self.options.min_endpointing_delay * (self.options.punctuation_factor if is_sentence else 1.0)
-
-    def _covers(self, promoted: _Promoted, words: tuple[str, ...]) -> bool:
-        """Whether a text is what the recogniser made of a promoted interim, and no other speech."""
-        return promoted.runs == self._runs or words[: len(promoted.words)] == promoted.words
-
-    def _take_away(self, key: int) -> None:
-        if self._pieces.pop(key, None) is not None:
-            self._touch()
-
-    def _settle_pieces(self) -> None:
-        for piece in self._pieces.values():
-            piece.is_new = False
-
-    def _dismiss(self, *, is_echo: bool) -> None:
-        """Forget the interim, and know it again when it becomes final."""
-        if self._interim:
-            self._dismissed, self._dismissed_is_echo = plain_words(self._interim), is_echo
-        self._interim = ""
 
     def _speaks(self) -> None:
         self._touch()

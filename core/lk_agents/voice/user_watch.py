@@ -15,22 +15,27 @@ __all__ = ["UserWatch"]
 
 
 class UserWatch:
-    """Counts how much speech the recogniser has said nothing final about, and knows the last sign of the user."""
+    """Knows the last sign of the user, and how long the longest speech was that the recogniser has left unanswered.
+
+    Only what the detector takes for one speech is added up: coughs do not become a sentence.
+    """
 
     def __init__(self) -> None:
-        self._unanswered_seconds = 0.0
+        self._speech_seconds = self._unanswered_seconds = 0.0
         self._answered_at = self._interim_at = float("-inf")
 
     def after(self, event: s.Input, machine: TurnMachine) -> UserState:
         """Return what is known of the user once the machine has taken note of an input."""
         match event:
             case s.VoiceRunEnded():
-                unanswered = event.last_speech_at - max(event.onset_at, self._answered_at)
-                self._unanswered_seconds += max(unanswered, 0.0)
+                self._speech_seconds += max(event.last_speech_at - max(event.onset_at, self._answered_at), 0.0)
+                self._unanswered_seconds = max(self._unanswered_seconds, self._speech_seconds)
+            case s.SpeechStopped():
+                self._speech_seconds = 0.0
             case s.Interim():
                 self._interim_at = event.at
             case s.Final() | s.RecognitionClosed() | s.Typed():
-                self._unanswered_seconds = 0.0
+                self._speech_seconds = self._unanswered_seconds = 0.0
                 self._answered_at = event.at
         turn = machine.turn
         return UserState(

@@ -76,7 +76,8 @@ class UserState:
     :param turn: its number.
     :param speaking: whether a voice run is open.
     :param last_speech_at: when the last sample of speech was spoken; None for never.
-    :param speech_seconds: how much speech the recogniser has not answered, be it by saying that it was nothing.
+    :param speech_seconds: how long the longest speech was that the recogniser has not answered, be it by saying that it
+        was nothing.
     :param understood: whether there are words that were neither answered nor set aside.
     :param recognizing: whether an interim or a recognition is open.
     :param waits_until: until when a turn detector has put off the decision; None if none has.

@@ -52,6 +52,7 @@ async def test_times_of_transcripts_and_words_are_those_of_the_stream() -> None:
 async def test_a_connection_shows_the_key_in_its_header_and_nowhere_else(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     async with bench() as desk, desk.stt.stream(conn_options=ONCE) as stream:
+        stream.push_frame(speech()[0])
         stream.end_input()
         async for _ in stream:
             pass
@@ -231,7 +232,7 @@ async def test_streams_do_not_share_the_state_of_their_filter() -> None:
 # --- other options while it listens ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("at", [0.0, 0.3, 0.7, 1.0, 1.5, 2.5, 3.3])
+@pytest.mark.parametrize("at", [0.02, 0.3, 0.7, 1.0, 1.5, 2.5, 3.3])
 async def test_new_options_open_another_connection_and_no_word_is_lost_or_doubled(at: float) -> None:
     async with bench() as desk, desk.stt.stream(conn_options=ONCE) as stream:
         await feed_slowly(stream, until=at)
@@ -246,6 +247,17 @@ async def test_new_options_open_another_connection_and_no_word_is_lost_or_double
     finals = [event.alternatives[0] for event in events if event.type is FINAL]
     assert finals[-1].end_time == pytest.approx(SPEECH[-1].end, abs=0.06)
     assert bounds(events) == [START, END] * (len(bounds(events)) // 2)
+
+
+async def test_new_options_before_the_first_audio_are_those_of_the_only_connection() -> None:
+    async with bench() as desk, desk.stt.stream(conn_options=ONCE) as stream:
+        await asyncio.sleep(0)
+        desk.stt.update_options(language="fr")
+        await feed_slowly(stream, until=10)
+        stream.end_input()
+        assert words([event async for event in stream]) == WORDS
+
+    assert [each["language"] for each in desk.queries] == ["fr"]
 
 
 async def test_a_new_sample_rate_is_used_by_a_stream_that_listens() -> None:

@@ -69,6 +69,7 @@ async def test_a_refusal_tells_why_by_deepgrams_headers_and_is_tried_again_if_th
 ) -> None:
     refusal = Refusal(status, {"dg-error": "Invalid credentials.", "dg-request-id": "request-9"})
     async with refusal as url, STT(api_key=KEY, base_url=url) as stt, stt.stream(conn_options=RETRYING) as stream:
+        stream.push_frame(speech()[0])
         with pytest.raises(APIError) as caught:
             await anext(stream)
 
@@ -82,6 +83,7 @@ async def test_a_connection_that_does_not_open_in_time_is_a_timeout() -> None:
     fault = Fault(kind=FaultKind.SLOW_HEAD, seconds=30.0)
     options = APIConnectOptions(max_retry=0, timeout=0.1)
     async with bench(fault=fault) as desk, desk.stt.stream(conn_options=options) as stream:
+        stream.push_frame(speech()[0])
         with pytest.raises(APITimeoutError) as caught:
             await anext(stream)
 
@@ -105,6 +107,7 @@ async def test_a_close_before_the_end_tells_deepgrams_code(code: int, reason: st
         await peer.close(code, reason)
 
     async with bench(talk=talk) as desk, desk.stt.stream(conn_options=RETRYING) as stream:
+        stream.push_frame(speech()[0])
         with pytest.raises(APIError) as caught:
             await anext(stream)
 
@@ -198,9 +201,16 @@ async def test_new_options_behind_the_end_of_the_input_bring_a_whole_connection_
         assert [exchange.received[-1] for exchange in vendor.journal] == [CLOSE_STREAM, CLOSE_STREAM]
 
 
-async def test_a_stream_without_audio_ends_without_an_error() -> None:
-    async with bench() as desk:
-        assert await desk.hear([]) == []
+async def test_a_stream_without_audio_ends_without_an_error_and_connects_to_nobody() -> None:
+    async with (
+        VendorServer(live_script(ear(SPEECH), key=KEY), strict=False) as vendor,
+        STT(api_key=KEY, base_url=vendor.url + PATH) as stt,
+        stt.stream(conn_options=ONCE) as stream,
+    ):
+        stream.end_input()
+        assert [event async for event in stream] == []
+
+        assert len(vendor.journal) == 0
 
 
 async def test_after_the_summary_a_bad_end_is_an_end() -> None:
@@ -261,19 +271,23 @@ async def test_after_it_was_closed_it_can_be_used_again() -> None:
 
 
 @pytest.mark.e2e
-async def test_a_stream_without_audio_is_kept_alive() -> None:
+async def test_a_stream_that_gets_no_more_audio_is_kept_alive() -> None:
     """Deepgram closes after 10 s in which it hears nothing."""
 
     async def talk(peer: VendorSocket) -> None:
         for _ in range(3):
-            assert json.loads(await peer.receive(within_seconds=6)) == {"type": "KeepAlive"}
+            while isinstance(message := await peer.receive(within_seconds=6), bytes):
+                pass
+            assert json.loads(message) == {"type": "KeepAlive"}
         while await peer.receive() != CLOSE_STREAM:
             pass
 
     async with bench(talk=talk) as desk, desk.stt.stream(conn_options=ONCE) as stream:
+        for frame in speech(0.1):
+            stream.push_frame(frame)
         await asyncio.sleep(10.5)
         stream.end_input()
-        assert [event async for event in stream] == []
+        assert {event.type async for event in stream} == {USAGE}
 
     alive = [frame.at_seconds for frame in desk.vendor.journal[0].frames if frame.data == KEEP_ALIVE]
     assert np.diff(alive) == pytest.approx([5.0, 5.0], abs=0.5)

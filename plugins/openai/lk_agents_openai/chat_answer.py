@@ -43,7 +43,7 @@ class _Delta(msgspec.Struct):
 
 
 class _Choice(msgspec.Struct):
-    index: int = 0
+    index: int | None = None
     delta: _Delta | None = None
     finish_reason: str | None = None
 
@@ -54,9 +54,9 @@ class _PromptDetails(msgspec.Struct):
 
 
 class _Usage(msgspec.Struct):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    total_tokens: int = 0
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
     prompt_tokens_details: _PromptDetails | None = None
 
 
@@ -81,9 +81,11 @@ class _OpenCall:
         """Tell whether a piece goes on with this call; servers repeat the id, or leave out id or index."""
         if piece.index is not None and self.index is not None and piece.index != self.index:
             return False
+        if not name:
+            return True
         if piece.id and self.id:
             return piece.id == self.id
-        return not name or (piece.index is not None and self.index is not None)
+        return piece.index is not None and self.index is not None
 
 
 class AnswerReader:
@@ -154,19 +156,19 @@ class AnswerReader:
         return self._request_id
 
     def _read_choice(self, choice: _Choice) -> Iterator[ChatChunk]:
-        delta = choice.delta
+        delta, index = choice.delta, choice.index or 0
         if delta is not None:
             if text := delta.content or delta.refusal:
                 self._said_something = True
-                yield ChatChunk(self._id, [Choice(ChoiceDelta("assistant", text), choice.index)])
+                yield ChatChunk(self._id, [Choice(ChoiceDelta("assistant", text), index)])
             elif delta.reasoning_content or delta.reasoning:
                 self._on_progress()
             if delta.tool_calls:
                 for piece in delta.tool_calls:
-                    yield from self._read_piece(choice.index, piece)
+                    yield from self._read_piece(index, piece)
         if choice.finish_reason:
             self._finish_reasons.add(choice.finish_reason)
-            yield from self._close(choice.index)
+            yield from self._close(index)
 
     def _read_piece(self, choice: int, piece: _ToolCall) -> Iterator[ChatChunk]:
         self._on_progress()
@@ -203,10 +205,11 @@ class AnswerReader:
 
 def _told(usage: _Usage) -> CompletionUsage:
     details = usage.prompt_tokens_details or _PromptDetails()
+    prompt, completion = usage.prompt_tokens or 0, usage.completion_tokens or 0
     return CompletionUsage(
-        completion_tokens=usage.completion_tokens,
-        prompt_tokens=usage.prompt_tokens,
-        total_tokens=usage.total_tokens or usage.prompt_tokens + usage.completion_tokens,
+        completion_tokens=completion,
+        prompt_tokens=prompt,
+        total_tokens=usage.total_tokens or prompt + completion,
         cache_creation_input_tokens=details.cache_write_tokens or 0,
         cache_read_input_tokens=details.cached_tokens or 0,
     )
@@ -215,7 +218,7 @@ def _told(usage: _Usage) -> CompletionUsage:
 def _reported(error: object) -> APIError:
     """Return the error that an event tells of."""
     fields = error if isinstance(error, dict) else {"message": error}
-    code = next((fields[key] for key in ("code", "type") if isinstance(fields.get(key), str | int)), None)
+    code: Any = next((fields[key] for key in ("code", "type") if isinstance(fields.get(key), str | int)), None)
     message = fields.get("message")
     text = message if isinstance(message, str) and message else "it does not say which"
     return APIError(f"an error was reported in the answer: {text}", body=error).located(phase="receive", code=code)

@@ -117,8 +117,8 @@ def _encode(image: ChatImage) -> None:
     frame: object = image.image
     if not isinstance(frame, rtc.VideoFrame):
         raise ConfigError(
-            f"the image of a ChatImage is a {type(frame).__name__}; it must be an address (http:, https: or data:) or a "
-            f"video frame"
+            f"the image of a ChatImage is a {type(frame).__name__}; it must be an address (http:, https: or data:) or "
+            f"a video frame"
         )
     size = None
     if image.inference_width and image.inference_height:

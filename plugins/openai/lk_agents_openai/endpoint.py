@@ -89,7 +89,7 @@ async def _provided(provider: TokenProvider) -> Secret:
         ) from error
     if not isinstance(token, str) or not token:
         raise APIError(
-            f"the function that provides the token returned {type(token).__name__}; it must be a text that is not empty",
+            f"the function that provides the token returned {type(token).__name__}; it must be a text, not empty",
             retryable=False,
         ).located(phase="connect")
     return Secret(token)
@@ -107,25 +107,24 @@ def find_key(given: str | Secret | None, *, vendor: str = "OpenAI", variable: st
     return Secret(key)
 
 
-def find_endpoint(
-    *, api_key: str | Secret | None, base_url: str | None, client: Any = None, organization: bool = True
-) -> Endpoint:
+def find_endpoint(*, api_key: str | Secret | None, base_url: str | None, client: Any = None) -> Endpoint:
     """Return OpenAI's address, or that of one who speaks as it does.
 
     What is given comes first, then what a client has, then the environment: ``OPENAI_API_KEY``, ``OPENAI_BASE_URL``,
     ``OPENAI_ORG_ID`` and ``OPENAI_PROJECT_ID``.
 
     :param client: a client of the package ``openai``, or anything else with ``base_url`` and ``api_key``, and perhaps
-        ``default_headers`` and ``default_query``. Nothing is asked through it.
-    :param organization: whether it may be told to whom the request is charged.
+        ``default_headers`` and ``default_query``; nothing is asked through it. An :class:`Endpoint` is taken as it is.
     :raises ConfigError: there is no key.
     """
+    if isinstance(client, Endpoint):
+        return client
     if client is not None:
         return _endpoint_of(client, api_key=api_key, base_url=base_url)
     return Endpoint(
         base_url=base_url or os.environ.get("OPENAI_BASE_URL", "") or BASE_URL,
         credential=find_key(api_key),
-        headers=_organization(None, None) if organization else HiddenHeaders(),
+        headers=_organization(None, None),
     )
 
 
@@ -133,8 +132,8 @@ def _endpoint_of(client: Any, *, api_key: str | Secret | None, base_url: str | N
     key = getattr(client, "api_key", None)
     if not api_key and (not isinstance(key, str | Secret) or not key or key in NO_KEYS):
         raise ConfigError(
-            f"the client {type(client).__name__} has no api_key that could be used here; give api_key=…, or, if it goes "
-            f"by tokens, use with_azure(azure_ad_token_provider=…)"
+            f"the client {type(client).__name__} has no api_key that could be used here; give api_key=…, or, if it "
+            f"goes by tokens, use with_azure(azure_ad_token_provider=…)"
         )
     address = base_url or str(getattr(client, "base_url", "") or "") or BASE_URL
     query = dict(getattr(client, "default_query", None) or {})

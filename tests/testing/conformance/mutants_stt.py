@@ -400,6 +400,11 @@ class TakesEveryEnd(_ScriptedStream):
             await self._run()
 
 
+class NeverGivesUp(_ScriptedStream):
+    def _owed(self) -> None:
+        return None
+
+
 class BreaksOff(Tunable):
     async def update_options(self, stream: RecognizeStream) -> None:
         await stream.aclose()
@@ -415,6 +420,8 @@ def mutant(make: Callable[..., Tunable], *also: str) -> Mutant:
 
 LOST = "test_nothing_is_lost_or_heard_twice_over_a_lost_connection"
 FLUSH = "test_a_flush_brings_what_was_said_and_the_stream_goes_on"
+SILENT = "test_a_stream_that_gets_no_end_times_out"
+SECRET = "test_no_credential_is_shown_whatever_goes_wrong"
 ENDED = "test_the_end_of_a_connection_that_nobody_wanted_is_no_end"
 
 MUTANTS = {
@@ -458,8 +465,9 @@ MUTANTS = {
     "test_a_stream_that_the_vendor_refuses_is_not_tried_again": mutant(listening(ForgivesRefusedStreams)),
     "test_a_stream_is_tried_again_as_often_as_the_caller_says": mutant(listening(GivesUpBusyVendors)),
     "test_a_stream_waits_as_long_as_the_vendor_wants": mutant(listening(HurriesVendors)),
-    ENDED: mutant(listening(TakesEveryEnd)),
-    "test_no_credential_is_shown_whatever_goes_wrong": mutant(ShowsItsKey),
+    ENDED: mutant(listening(TakesEveryEnd), SILENT, SECRET),
+    SILENT: mutant(listening(NeverGivesUp), SECRET),
+    SECRET: mutant(ShowsItsKey),
     "test_a_stream_leaves_nothing_behind": mutant(listening(LeavesAThreadOfTasks)),
     "test_a_recognition_leaves_nothing_behind": mutant(LeavesTasks),
 }

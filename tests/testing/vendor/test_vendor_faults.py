@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import json
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import aiohttp
 import pytest
@@ -30,6 +31,7 @@ from lk_agents.testing.vendor import (
     reply,
 )
 
+KEY = "a-key-that-nobody-may-see"
 SOON, LATER = 0.05, 5.0
 K = FaultKind
 SILENT = {K.SILENT, K.SLOW_HEAD, K.STALL, K.EMPTY_ONLY, K.SLOW_CLOSE}
@@ -125,6 +127,41 @@ EARLY: list[tuple[Fault, list[object]]] = [
 @pytest.mark.parametrize(("fault", "expected"), EARLY, ids=[fault.name for fault, _ in EARLY])
 async def test_faults_before_the_first_message(fault: Fault, expected: list[object], kind: ExchangeKind) -> None:
     assert await seen(fault, kind) == expected
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ExchangeKind if kind is not ExchangeKind.SOCKET])
+@pytest.mark.parametrize(
+    "shown", [{"headers": {"X-Api-Key": KEY}}, {"params": {"api_key": KEY}}], ids=["header", "query"]
+)
+async def test_a_refusal_quotes_the_credential_in_its_body(kind: ExchangeKind, shown: dict[str, Any]) -> None:
+    script = SCRIPTS[kind]()
+    script.routes["GET", "/"].query = None
+    async with (
+        VendorServer(script, fault=Fault(kind=K.QUOTE)) as vendor,
+        aiohttp.ClientSession() as session,
+        session.get(vendor.url, **shown) as response,
+    ):
+        refusal = await response.json()
+
+    assert response.status == 400
+    assert refusal["error"]["message"] == f"the key {KEY} is not valid"
+    assert KEY not in str(vendor.journal)
+
+
+async def test_a_refusal_on_a_socket_quotes_the_credential_in_messages_and_in_the_reason_of_the_close() -> None:
+    script = Script().socket("/talk", conversation(Stay()))
+    async with (
+        VendorServer(script, fault=Fault(kind=K.QUOTE)) as vendor,
+        aiohttp.ClientSession() as session,
+        session.ws_connect(f"{vendor.ws_url}/talk", headers={"Authorization": f"Token {KEY}"}) as ws,
+    ):
+        messages = [await ws.receive_json(), await ws.receive_json()]
+        closing = await ws.receive()
+
+    assert [each["type"] for each in messages] == ["error", "Error"]
+    assert all(each["message"] == f"the key {KEY} is not valid" for each in messages)
+    assert (closing.data, closing.extra) == (1008, f"the key {KEY} is not valid")
+    assert KEY not in str(vendor.journal)
 
 
 @pytest.mark.parametrize("kind", ExchangeKind)

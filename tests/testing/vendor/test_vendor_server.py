@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import NoReturn
 
 import aiohttp
 import pytest
@@ -227,6 +228,19 @@ async def test_the_error_of_the_test_itself_goes_first_and_gets_the_journal_as_a
         await fail()
 
     assert "GET /ask: 1 of 2 answers were not used" in caught.value.__notes__[0]
+
+
+@pytest.mark.parametrize("outcome", [pytest.skip, pytest.xfail])
+async def test_what_pytest_says_of_a_test_gets_no_note(outcome: Callable[[str], NoReturn]) -> None:
+    async def leave() -> None:
+        async with VendorServer(Script().http("GET", "/ask", reply(), reply())) as vendor:
+            await ask(vendor, "/ask")
+            outcome("not here")
+
+    with pytest.raises((pytest.skip.Exception, pytest.xfail.Exception)) as caught:
+        await leave()
+
+    assert not hasattr(caught.value, "__notes__")
 
 
 async def test_problems_can_be_looked_at_instead() -> None:

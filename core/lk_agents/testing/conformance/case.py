@@ -36,6 +36,8 @@ class TroubleKind(StrEnum):
     """It answers 429, and when it wants to be asked again."""
     REFUSED = "refused"
     """It answers 401: another attempt cannot help."""
+    QUOTED = "quoted"
+    """It refuses the credential, and quotes it."""
     SILENT = "silent"
     """It says nothing more, and the connection stays open."""
     ENDED = "ended"
@@ -68,7 +70,7 @@ class Trouble:
             case TroubleKind.LIMITED:
                 error = APIStatusError("asked too often", status_code=429)
                 return error.located(retry_after_seconds=RETRY_AFTER_SECONDS)
-            case TroubleKind.REFUSED:
+            case TroubleKind.REFUSED | TroubleKind.QUOTED:
                 return APIStatusError("the key is not valid", status_code=401)
             case _:
                 return APIConnectionError("the connection was lost").located(phase="receive")
@@ -101,6 +103,8 @@ class Trouble:
                 return Fault(kind=FaultKind.STATUS, status=429, seconds=RETRY_AFTER_SECONDS, times=times)
             case TroubleKind.REFUSED:
                 return Fault(kind=FaultKind.STATUS, status=401, times=times)
+            case TroubleKind.QUOTED:
+                return Fault(kind=FaultKind.QUOTE, at=self.after, times=times)
             case TroubleKind.SILENT:
                 return Fault(kind=FaultKind.STALL, at=self.after, times=times)
             case TroubleKind.ENDED if socket:

@@ -51,7 +51,9 @@ T = TypeVar("T")
 
 LOST: Final = [Trouble(TroubleKind.LOST, after, once=True) for after in range(5)]
 """A connection that is lost once, at every point of the first messages."""
-FAILURES: Final = [Trouble(kind) for kind in (TroubleKind.LOST, TroubleKind.BUSY, TroubleKind.REFUSED)]
+FAILURES: Final = [
+    Trouble(kind) for kind in (TroubleKind.LOST, TroubleKind.BUSY, TroubleKind.REFUSED, TroubleKind.QUOTED)
+]
 """A vendor that stays in trouble."""
 PATIENT_SECONDS: Final = 5.0
 """How long an attempt may take where the vendor is well."""

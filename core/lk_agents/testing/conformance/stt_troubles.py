@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lk_agents.foundation.errors import APIError
+from lk_agents.foundation.errors import APIError, APITimeoutError
 from lk_agents.stt import SpeechEvent
 from lk_agents.testing.conformance.case import RETRY_AFTER_SECONDS, Trouble, TroubleKind
 from lk_agents.testing.conformance.frame import (
     FAILURES,
     LOST,
     Stopwatch,
+    causes_of,
     ended_by,
     failed_with,
     nothing_left,
     overheard,
     require_api_error,
     require_fault,
-    skip_unless,
     told_by,
 )
 from lk_agents.testing.conformance.stt_cases import FINAL, STTKit, push, read_until
@@ -100,11 +100,26 @@ class STTTroubleChecks(STTKit):
 
         self._run(story)
 
+    def test_a_stream_that_gets_no_end_times_out(self) -> None:
+        """Every attempt ends ``conn_options.timeout`` after its input, or its last transcript."""
+
+        async def story() -> None:
+            async with self._given(streamed=True, trouble=Trouble(TroubleKind.SILENT)) as (stt, _):
+                watch = Stopwatch()
+                error = require_api_error(await self._stream_error(stt), "the vendor said nothing")
+                seconds = watch.seconds()
+            assert any(isinstance(each, APITimeoutError) for each in causes_of(error)), (
+                f"neither {error!r} nor its causes are an APITimeoutError"
+            )
+            at_most = self.expected_attempts * (self.attempt_seconds + 0.3) + 1
+            assert seconds < at_most, f"it took {seconds:.1f} s, longer than its attempts may take ({at_most:.1f} s)"
+
+        self._run(story)
+
     @pytest.mark.parametrize("trouble", SECRET_TROUBLES, ids=lambda trouble: trouble.name)
     @pytest.mark.parametrize("streamed", [False, True], ids=["recording", "stream"])
     def test_no_credential_is_shown_whatever_goes_wrong(self, trouble: Trouble, streamed: bool) -> None:
         """Not in logs, errors, their variables, metrics or the recogniser's own representation."""
-        skip_unless(not streamed or trouble.kind is not TroubleKind.SILENT, "a stream may be silent for ever")
 
         async def story() -> None:
             with overheard() as all_told:

@@ -35,6 +35,8 @@ class FaultKind(StrEnum):
     """The connection is reset where the head of the answer should come."""
     STATUS = "status"
     """An error status, with ``Retry-After`` if ``seconds`` is not 0."""
+    QUOTE = "quote"
+    """It refuses the credential and quotes it: in the body of a 400; on a socket, in messages and the close reason."""
     SLOW_HEAD = "slow-head"
     """The head of the answer, or the handshake, comes after ``seconds``."""
     STALL = "stall"
@@ -139,6 +141,7 @@ _WHERE: Final = {
     FaultKind.SILENT: _ALL,
     FaultKind.HANG_UP: _ALL,
     FaultKind.STATUS: _ALL,
+    FaultKind.QUOTE: _ALL,
     FaultKind.SLOW_HEAD: _ALL,
     FaultKind.STALL: _ALL,
     FaultKind.EMPTY: _MESSAGES,
@@ -170,6 +173,7 @@ FAULTS: Final = (
     Fault(kind=FaultKind.STATUS, status=429, seconds=0.05),
     Fault(kind=FaultKind.STATUS, status=500),
     Fault(kind=FaultKind.STATUS, status=503),
+    Fault(kind=FaultKind.QUOTE),
     Fault(kind=FaultKind.SLOW_HEAD, seconds=LATE_SECONDS),
     Fault(kind=FaultKind.STALL),
     Fault(kind=FaultKind.STALL, at=1),

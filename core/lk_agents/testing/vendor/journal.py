@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 from urllib.parse import parse_qsl
@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 from lk_agents.foundation.secret import MASK, Secret
 from lk_agents.testing.vendor.faults import Fault
 
-__all__ = ["Exchange", "Frame", "Journal", "is_credential", "masked_header", "masked_query"]
+__all__ = ["Exchange", "Frame", "Journal", "credential_of", "is_credential", "masked_header", "masked_query"]
 
 Message = str | bytes
 
@@ -172,6 +172,12 @@ def _shown(data: Message) -> str:
 def is_credential(name: str) -> bool:
     """Tell by a header's name whether it holds a credential."""
     return bool(_CREDENTIAL_HEADER.search(name)) and not _HARMLESS_HEADERS.fullmatch(name)
+
+
+def credential_of(headers: Mapping[str, str], query: Iterable[tuple[str, str]]) -> str:
+    """Return the first credential that a client shows, without its scheme; an empty text for none."""
+    found = [value.rpartition(" ")[2] for name, value in headers.items() if is_credential(name)]
+    return next(iter([*found, *(value for name, value in query if _CREDENTIAL_QUERY.fullmatch(name))]), "")
 
 
 def masked_header(name: str, value: str) -> str:

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, Literal
 
 from lk_agents.testing.vendor.faults import ExchangeKind, Fault, FaultKind
-from lk_agents.testing.vendor.journal import Exchange, Frame
+from lk_agents.testing.vendor.forms import Message, as_bytes, extras, frame_head, pieces, refusal_of
+from lk_agents.testing.vendor.journal import Exchange, Frame, credential_of
 from lk_agents.utils.aio.tasks import cancel_and_wait
 
 if TYPE_CHECKING:
@@ -19,13 +20,12 @@ if TYPE_CHECKING:
 
 __all__ = ["BodyOutlet", "ExchangeOverError", "SocketOutlet", "strike_head"]
 
-Message = str | bytes
 Now = Callable[[], float]
 
-NO_JSON: Final = '{"type": "cut in the mid'
-WRONG_JSON: Final = json.dumps([None, {"channel": 7, "choices": "none", "type": ["wrong"]}])
 FIN: Final = 0x80
 TEXT, BINARY, CONTINUATION = 1, 2, 0
+REFUSED_CODE: Final = 1008
+MOST_REASON_CHARACTERS: Final = 120
 
 
 class ExchangeOverError(Exception):
@@ -125,7 +125,7 @@ class Outlet(ABC):
 
     async def _add(self, message: Message | None, fault: Fault) -> None:
         """Send what comes beside a message, and the message."""
-        for extra in _extras(fault):
+        for extra in extras(fault):
             await self._write(self._framed(extra))
         if fault.kind is FaultKind.EMPTY:
             for _ in range(fault.count):
@@ -193,7 +193,7 @@ class BodyOutlet(Outlet):
         self._response = response
 
     async def _put(self, message: Message) -> None:
-        await self._response.write(_bytes(message))
+        await self._response.write(as_bytes(message))
 
     def _framed(self, text: str) -> Message:
         return f"data: {text}\n\n".encode() if self.kind is ExchangeKind.EVENTS else text.encode()
@@ -203,12 +203,12 @@ class BodyOutlet(Outlet):
 
     async def _drip(self, message: Message, fault: Fault) -> None:
         self._note(message)
-        for piece in _pieces(_bytes(message), fault.count):
+        for piece in pieces(as_bytes(message), fault.count):
             await self._response.write(piece)
             await self.wait(fault.seconds)
 
     async def _cut(self, message: Message) -> None:
-        data = _bytes(message)
+        data = as_bytes(message)
         self._note(data[: len(data) // 2])
         await self._response.write(data[: max(len(data) // 2, 1)])
         _close_connection(self._request)
@@ -239,8 +239,11 @@ class SocketOutlet(Outlet):
 
     async def opened(self) -> None:
         """Let a fault strike that does not wait for the vendor's first message."""
-        if self._fault is not None and self._fault.at == 0 and self._fault.kind is FaultKind.HALF_OPEN:
+        fault = self._fault
+        if fault is not None and fault.kind is FaultKind.HALF_OPEN and fault.at == 0:
             await self._stop_reading()
+        elif fault is not None and fault.kind is FaultKind.QUOTE:
+            await self._quote()
 
     async def receive(self) -> WSMessage:
         """Wait for what the client sends next, and note it."""
@@ -275,6 +278,13 @@ class SocketOutlet(Outlet):
         if self._answers_close:
             self._over.set()
 
+    async def _quote(self) -> None:
+        refusal = refusal_of(credential_of(self._request.headers, self._request.query.items()))
+        for kind in ("error", "Error"):
+            await self._write(json.dumps({"type": kind, **refusal}))
+        await self.end(REFUSED_CODE, str(refusal["message"])[:MOST_REASON_CHARACTERS])
+        raise ExchangeOverError
+
     async def _put(self, message: Message) -> None:
         if isinstance(message, str):
             await self._ws.send_str(message)
@@ -291,18 +301,18 @@ class SocketOutlet(Outlet):
     async def _drip(self, message: Message, fault: Fault) -> None:
         """Send fragments: a pong that comes in between is then no fault of ours."""
         self._note(message)
-        data, opcode = _bytes(message), TEXT if isinstance(message, str) else BINARY
-        pieces = _pieces(data, fault.count)
-        for number, piece in enumerate(pieces):
-            last = FIN if number == len(pieces) - 1 else 0
-            self._write_raw(_frame_head(last | (CONTINUATION if number else opcode), len(piece)) + piece)
+        data, opcode = as_bytes(message), TEXT if isinstance(message, str) else BINARY
+        cut = pieces(data, fault.count)
+        for number, piece in enumerate(cut):
+            last = FIN if number == len(cut) - 1 else 0
+            self._write_raw(frame_head(last | (CONTINUATION if number else opcode), len(piece)) + piece)
             await self.wait(fault.seconds)
 
     async def _cut(self, message: Message) -> None:
-        data, opcode = _bytes(message), TEXT if isinstance(message, str) else BINARY
+        data, opcode = as_bytes(message), TEXT if isinstance(message, str) else BINARY
         half = data[: len(data) // 2]
         self._note(half)
-        self._write_raw(_frame_head(FIN | opcode, len(data)) + half)
+        self._write_raw(frame_head(FIN | opcode, len(data)) + half)
         _close_connection(self._request)
 
     async def end(self, code: int, reason: str = "") -> None:
@@ -313,38 +323,6 @@ class SocketOutlet(Outlet):
     def _write_raw(self, data: bytes) -> None:
         if (transport := self._request.transport) is not None:
             transport.write(data)
-
-
-def _extras(fault: Fault) -> list[str]:
-    match fault.kind:
-        case FaultKind.GARBAGE:
-            return [NO_JSON]
-        case FaultKind.WRONG_JSON:
-            return [WRONG_JSON]
-        case FaultKind.UNKNOWN_TYPE:
-            return [json.dumps({"type": "SomethingNew", "payload": {"of": "no use"}})]
-        case FaultKind.LARGE:
-            bare = len(json.dumps({"type": "SomethingNew", "padding": ""}))
-            return [json.dumps({"type": "SomethingNew", "padding": "x" * max(fault.size - bare, 0)})]
-        case _:
-            return []
-
-
-def _bytes(message: Message) -> bytes:
-    return message.encode() if isinstance(message, str) else message
-
-
-def _pieces(data: bytes, count: int) -> list[bytes]:
-    length = max(-(-len(data) // max(count, 1)), 1)
-    return [data[start : start + length] for start in range(0, len(data), length)] or [b""]
-
-
-def _frame_head(first_byte: int, length: int) -> bytes:
-    if length < 126:
-        return struct.pack("!BB", first_byte, length)
-    if length < 1 << 16:
-        return struct.pack("!BBH", first_byte, 126, length)
-    return struct.pack("!BBQ", first_byte, 127, length)
 
 
 async def strike_head(
@@ -366,6 +344,9 @@ async def strike_head(
         case FaultKind.HANG_UP:
             _reset_connection(request)
             raise ExchangeOverError
+        case FaultKind.QUOTE if "websocket" not in request.headers.get("Upgrade", "").lower():
+            refusal = refusal_of(credential_of(request.headers, request.query.items()))
+            return web.json_response(refusal, status=400)
         case FaultKind.STATUS:
             body = {"error": {"message": "refused by the script", "code": f"scripted_{fault.status}"}}
             headers = {"x-request-id": f"request-{exchange.number}"}

@@ -95,7 +95,7 @@ class VendorServer:
         self._look_for_what_is_left()
         if exc is None and self._strict:
             self.check()
-        elif exc is not None and (self.problems or len(self.journal)):
+        elif isinstance(exc, Exception | asyncio.CancelledError) and (self.problems or len(self.journal)):
             exc.add_note(self._report())
 
     def check(self) -> None:

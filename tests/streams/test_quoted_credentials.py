@@ -1,0 +1,127 @@
+"""A vendor that quotes the key over its socket shows it to nobody: not in the error, its cause or its variables."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Awaitable, Callable, Iterable
+
+import aiohttp
+import pytest
+from tests.streams.ears import KEY, Heard, ears, hear_all, retrying, script
+
+from lk_agents.foundation.errors import APIConnectionError, APIError
+from lk_agents.streams import open_websocket
+from lk_agents.streams.credentials import hide_in_error, shown_on
+from lk_agents.testing.vendor import Script, Stay, VendorServer, VendorSocket, conversation
+
+pytestmark = pytest.mark.usefixtures("lk_no_leaks")
+
+MASK = "**********"
+Talk = Callable[[VendorSocket], Awaitable[None]]
+
+
+def everything_told(error: BaseException) -> str:
+    """Return what anybody may see of an error: its text, its fields, and the variables of every frame."""
+    told = traceback.TracebackException.from_exception(error, capture_locals=True)
+    return "".join([*told.format(), repr(vars(error))])
+
+
+async def complain(peer: VendorSocket) -> None:
+    await peer.send({"type": "Error", "text": f"{KEY} is no key", "code": f"E-{KEY}"})
+    async for _ in peer:
+        pass
+
+
+async def close(peer: VendorSocket) -> None:
+    await peer.receive()
+    await peer.close(4001, f"{KEY} is no key")
+
+
+def decode(message: bytes | str) -> Iterable[Heard]:
+    told = json.loads(message)
+    cause = ValueError(message)
+    raise APIError(f"it says: {told['text']}", body={"told": [told]}).located(code=told["code"]) from cause
+
+
+@pytest.mark.parametrize(
+    ("talk", "says"),
+    [(complain, f"it says: {MASK} is no key"), (close, f"code 4001, reason {MASK} is no key")],
+    ids=["in a message", "in the reason of a close"],
+)
+@pytest.mark.parametrize("retries", [0, 1])
+async def test_a_key_that_the_vendor_quotes_is_masked_and_in_no_variable(talk: Talk, says: str, retries: int) -> None:
+    async with VendorServer(script(talk)) as vendor, ears(vendor, retrying(retries), decode=decode) as stream:
+        with pytest.raises(APIError) as caught:
+            await hear_all(stream)
+
+    assert says in str(caught.value)
+    assert KEY not in everything_told(caught.value)
+
+
+async def test_the_plugins_own_error_for_a_close_gets_a_reason_without_the_key() -> None:
+    reasons: list[str] = []
+
+    def close_error(code: int | None, reason: str) -> APIError:
+        reasons.append(reason)
+        return APIConnectionError("closed")
+
+    async with VendorServer(script(close)) as vendor, ears(vendor, close_error=close_error) as stream:
+        with pytest.raises(APIConnectionError):
+            await hear_all(stream)
+
+    assert reasons == [f"{MASK} is no key"]
+
+
+async def test_an_error_that_quotes_nothing_keeps_its_cause_and_where_it_came_from() -> None:
+    cause = ValueError("no JSON")
+
+    def fail(message: bytes | str) -> Iterable[Heard]:
+        raise APIError("not understood") from cause
+
+    async with VendorServer(script()) as vendor, ears(vendor, decode=fail) as stream:
+        with pytest.raises(APIError) as caught:
+            await hear_all(stream)
+
+    assert caught.value.__cause__ is cause
+    assert "in fail" in "".join(traceback.format_exception(caught.value))
+
+
+async def test_a_key_in_the_query_is_masked_as_well() -> None:
+    talk = conversation(Stay())
+    async with (
+        VendorServer(Script().socket("/", talk, query=None)) as vendor,
+        aiohttp.ClientSession() as session,
+        await open_websocket(
+            session,
+            vendor.ws_url,
+            headers={},
+            timeout_seconds=5,
+            provider="p",
+            params=[("api_key", KEY), ("keyterm", "Kowalskiewicz")],
+        ) as socket,
+    ):
+        error = APIError(f"{KEY} does not know Kowalskiewicz")
+        hide_in_error(error, shown_on[socket])
+
+    assert str(error) == f"{MASK} does not know Kowalskiewicz"
+
+
+def test_a_key_is_masked_wherever_an_error_has_it() -> None:
+    error = APIError(f"no {KEY}", body={"a": [f"<{KEY}>", 3, None], KEY: (KEY,)}).located(
+        code=KEY, request_id=f"r-{KEY}"
+    )
+
+    hide_in_error(error, {"Authorization": f"Bearer {KEY}"})
+
+    assert (str(error), error.message, error.code, error.request_id) == (f"no {MASK}", f"no {MASK}", MASK, f"r-{MASK}")
+    assert error.body == {"a": [f"<{MASK}>", 3, None], MASK: (MASK,)}
+
+
+@pytest.mark.parametrize("code", [401, None])
+def test_what_is_no_text_stays_what_it_is(code: int | None) -> None:
+    error = APIError("no", body=b"bytes").located(code=code)
+
+    hide_in_error(error, {"Authorization": f"Bearer {KEY}"})
+
+    assert (error.code, error.body) == (code, b"bytes")
