@@ -21,6 +21,8 @@ ALLOWED: dict[str, str] = {
     "core/lk_agents/pipeline/agent.py: function __init__": "its keywords are the interface that is carried",
     "core/lk_agents/transcription/tts_forwarder.py: the constructor": "its keywords are the interface that is carried",
     "plugins/deepgram/lk_agents_deepgram/stt.py: the constructor": "its keywords are the interface that is carried",
+    "plugins/openai/lk_agents_openai/llm.py: the constructor": "its keywords are the interface that is carried",
+    "plugins/openai/lk_agents_openai/stt.py: the constructor": "its keywords are the interface that is carried",
 }
 
 

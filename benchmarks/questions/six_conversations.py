@@ -23,6 +23,7 @@ async def measure(setting: Setting) -> dict[str, float]:
         "turn_of_6": statistics.median(talk.responses_ms),
         "quiet_of_6": sum(talk.gaps),
         "over_of_6": sum(turn.spoken_over for turn in talk.turns),
+        "missed_of_6": sum(turn.response is None for turn in talk.turns),
     }
 
 
@@ -32,6 +33,7 @@ QUESTION = Question(
         Measure("turn_of_6", "6 conversations at once: last loud sample until the agent's first one, p50", "ms", 800),
         Measure("quiet_of_6", "6 conversations at once: quiet time inside the agents' answers, in all", "s", 0),
         Measure("over_of_6", "6 conversations at once: turns in which the agent spoke over the caller", "", 0),
+        Measure("missed_of_6", "6 conversations at once: turns without an answer", "", 0),
     ),
     measure,
 )

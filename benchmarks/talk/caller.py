@@ -22,7 +22,7 @@ from benchmarks.waiting import comes_true
 __all__ = ["Caller", "TalkError"]
 
 HUSH_SECONDS: Final = 2.0
-AHEAD_SECONDS: Final = PIECE_SECONDS
+AHEAD_SECONDS: Final = 2 * PIECE_SECONDS
 """What the media library still has to send when it asks for the next piece."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import statistics
 import time
 from collections.abc import Sequence
@@ -71,12 +72,13 @@ async def hold(setting: Setting, count: int, interruptions: Sequence[bool]) -> T
         await worker.wait_settled(setting.effort.settle_seconds, warm=1)
         parameters = {"callers": tokens(ground, rooms, "caller"), "interruptions": list(interruptions)}
         async with Callers.ready(ground, parameters) as callers:
-            began, before = time.monotonic(), cpu_seconds(worker.family.pids())
+            family = worker.family.pids()
+            began, before = time.monotonic(), cpu_seconds(family)
             told = await callers.work(seconds=TURN_SECONDS * (len(interruptions) + 1))
-            after, lasted = cpu_seconds(worker.family.pids()), time.monotonic() - began
-            if after.keys() != before.keys():
+            if worker.family.pids() != family:
                 raise MeasurementError("processes came or went while the agents talked")
-            uss = statistics.median(private_mb(pid) for pid in jobs)
+            after, lasted = cpu_seconds(family), time.monotonic() - began
+            uss = statistics.median([await asyncio.to_thread(private_mb, pid) for pid in jobs])
         conversations = [Conversation.of(room, each) for room, each in zip(rooms, told, strict=True)]
         for each in conversations:
             requests = Requests.of(worker.journal, each.room)

@@ -15,7 +15,7 @@ from benchmarks.talk.sound import phrases
 __all__ = ["converse", "story"]
 
 APART_SECONDS: Final = 0.7
-MOMENT_SECONDS: Final = 0.1
+MOMENT_SECONDS: Final = 0.15
 """After a phrase was given away, what is heard is no answer to its end."""
 PATIENCE_SECONDS: Final = 8.0
 """After that nobody waits for an answer any more."""

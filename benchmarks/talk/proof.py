@@ -20,7 +20,7 @@ STRANGE_SECONDS: Final = 0.05
 """A shorter sound is a click, as where a tone is cut."""
 WHOLE_SECONDS: Final = 0.1
 """By so much an answer that is heard to its end may be shorter or longer than it is."""
-MISSED: Final = 0.1
+MISSED: Final = 0.25
 """Share of turns that may remain without an answer where the machine has more to do than it can."""
 
 

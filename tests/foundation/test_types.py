@@ -13,8 +13,19 @@ def test_not_given_is_false_and_shows_its_name() -> None:
     assert repr(NOT_GIVEN) == "NOT_GIVEN"
 
 
-@pytest.mark.parametrize("wrong", [{"max_retry": -1}, {"retry_interval": -0.1}, {"timeout": -1}])
-def test_negative_options_are_refused_by_name(wrong: dict[str, Any]) -> None:
+NAN, INFINITE = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *({"max_retry": value} for value in (-1, NAN, INFINITE)),
+        *({"retry_interval": value} for value in (-0.1, NAN, INFINITE)),
+        *({"timeout": value} for value in (-1, 0, 0.0, NAN, INFINITE)),
+    ],
+    ids=str,
+)
+def test_options_that_cannot_be_are_refused_by_name(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=next(iter(wrong))):
         APIConnectOptions(**wrong)
 

@@ -149,8 +149,13 @@ def test_an_unknown_provider_is_refused_with_the_nearest_name_and_all_names() ->
 
 
 def test_where_nothing_is_installed_the_message_says_so() -> None:
-    with pytest.raises(PluginError, match="there is no LLM provider 'acme'; installed plugins offer: none"):
+    with pytest.raises(PluginError) as caught:
         create_by_name(LLMProvider, "acme", registry=PluginRegistry(Settings()), options={})
+
+    assert str(caught.value) == (
+        "there is no LLM provider 'acme'; installed plugins offer: none; install one that does: their names begin with "
+        "'lk-agents-', and 'lk-agents plugins' shows what is there"
+    )
 
 
 @pytest.mark.parametrize("spec", ["", "/large", "acme/", None, 3])

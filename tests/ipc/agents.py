@@ -58,6 +58,21 @@ async def a_task_that_waits() -> None:
     await asyncio.Event().wait()
 
 
+async def measure(ctx: Any, answers: int, end: bool = True) -> None:
+    """Measure answers of a language model, and end, or wait to be ended."""
+    from lk_agents.metrics.publish import publish
+    from lk_agents.metrics.records import LLMMetrics
+    from lk_agents.utils.events import EventEmitter
+
+    for _ in range(answers):
+        publish(EventEmitter[str](), LLMMetrics("r", 100.0, 0.2, 1.0, "acme.LLM", False, 7, 11, 18, 7.0, None))
+    say("measured")
+    if end:
+        ctx.shutdown("measured")
+    else:
+        await asyncio.Event().wait()
+
+
 async def block(ctx: Any) -> None:
     """Block the loop for ever, with a task beside it."""
     task = asyncio.create_task(a_task_that_waits(), name="bystander")

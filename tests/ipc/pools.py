@@ -21,6 +21,7 @@ from lk_agents.ipc.program import Program
 from lk_agents.ipc.records import Limits
 from lk_agents.ipc.thread import ThreadLauncher
 from lk_agents.job.spec import JobSpec
+from lk_agents.metrics.totals import Totals
 from lk_agents.testing.conformance.pool_bench import PoolBench
 from lk_agents.testing.job import job_spec
 
@@ -55,13 +56,21 @@ def program_of(
 
 @asynccontextmanager
 async def processes(
-    *, idle_target: int = 0, limits: Limits = LIMITS, inference: bool = False, **program: Any
+    *,
+    idle_target: int = 0,
+    limits: Limits = LIMITS,
+    inference: bool = False,
+    totals: Totals | None = None,
+    **program: Any,
 ) -> AsyncIterator[tuple[PoolBench, ZygoteLauncher]]:
     """Run a pool over an executed zygote while the block lasts."""
     runners = (InferenceRunnerRecord("mirror", agents.Runner),) if inference else ()
     launcher = ZygoteLauncher(program_of(runners=runners, **program))
     config = PoolConfig(
-        entrypoint=agents.entrypoint, idle_target=idle_target, start_silence_seconds=limits.start_silence_seconds
+        entrypoint=agents.entrypoint,
+        idle_target=idle_target,
+        start_silence_seconds=limits.start_silence_seconds,
+        totals=totals or Totals(),
     )
     inference_launcher = launcher if inference else None
     bench = PoolBench(config, launcher, inference_launcher=inference_launcher, limits=limits)
@@ -70,9 +79,11 @@ async def processes(
 
 
 @asynccontextmanager
-async def threads(*, idle_target: int = 0, limits: Limits = LIMITS, **program: Any) -> AsyncIterator[PoolBench]:
+async def threads(
+    *, idle_target: int = 0, limits: Limits = LIMITS, totals: Totals | None = None, **program: Any
+) -> AsyncIterator[PoolBench]:
     """Run a pool of threads while the block lasts."""
-    config = PoolConfig(entrypoint=agents.entrypoint, idle_target=idle_target)
+    config = PoolConfig(entrypoint=agents.entrypoint, idle_target=idle_target, totals=totals or Totals())
     bench = PoolBench(config, ThreadLauncher(program_of(**program)), limits=limits)
     async with bench.open():
         yield bench

@@ -34,6 +34,7 @@ from lk_agents.ipc.pool import JobReport, PoolConfig, PoolSnapshot
 from lk_agents.ipc.records import Limits
 from lk_agents.ipc.supervisor import MAX_ATTEMPTS, Supervisor
 from lk_agents.job.spec import JobSpec
+from lk_agents.metrics.totals import Totals
 from lk_agents.worker.admission import Admission
 from lk_agents.worker.config import resolve
 from lk_agents.worker.dispatch import Dispatcher
@@ -330,7 +331,7 @@ class Ground:
         outbox = WalkOutbox()
         outbox.notes = self.notes
         self.reports = JobReports(
-            self.admission, outbox, release=lambda job: self.pool.end_reported(job), lost=_unheard
+            self.admission, outbox, release=lambda job: self.pool.end_reported(job), lost=_unheard, totals=Totals()
         )
         self.pool = WalkPool(
             PoolConfig(entrypoint=entrypoint, idle_target=idle_target),

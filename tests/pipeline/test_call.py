@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lk_agents.testing.providers import Answer, Heard
+from lk_agents.testing.providers import Answer, Heard, ScriptedVAD
 from lk_agents.testing.session import ScriptedCall
 
 MakeCall = Callable[..., ScriptedCall]
@@ -37,8 +37,6 @@ async def test_half_a_second_of_speech_stops_it(lk_session: MakeCall, streaming:
 
 async def test_a_cough_pauses_it_and_it_goes_on(lk_session: MakeCall) -> None:
     caller = [Heard("Count to fifteen", 1.0, 2.0)]
-    from lk_agents.testing.providers import ScriptedVAD
-
     vad = ScriptedVAD([*caller, (5.0, 5.8)])
     call = await lk_session(caller, [LONG], vad=vad).run(20)
 

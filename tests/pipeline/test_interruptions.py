@@ -93,7 +93,8 @@ async def test_without_times_of_words_it_is_an_estimate_that_says_so(lk_session:
 async def test_a_user_who_breaks_in_at_any_moment_is_heard_and_the_reply_ends(lk_session: MakeCall, start: int) -> None:
     second = Heard("that is enough now", windows(start), windows(start + 40))
     caller = [COUNT, second]
-    call = await lk_session(caller, [Answer(LONG, when="Count"), Answer("Well.", when="enough")]).run()
+    call = lk_session(caller, [Answer(LONG, when="Count"), Answer("Well.", when="enough")])
+    await call.run(second.end + 2.0)
 
     assert call.at("agent_stopped_speaking")[0] == pytest.approx(windows(start) + INTERRUPTS, abs=0.001)
     assert call.heard()[-1] == "Well."
@@ -203,7 +204,7 @@ async def test_a_user_who_goes_on_after_a_pause_is_answered_once_and_for_all_of_
     again = 60 + pause
     caller = [COUNT, Heard("to fifteen", windows(again), windows(again + 30))]
     llm = ScriptedLLM([Answer("Yes.", when="fifteen"), LONG, LONG])
-    call = await lk_session(caller, streaming=streaming, llm=llm).run()
+    call = await lk_session(caller, streaming=streaming, llm=llm).run(windows(again + 30) + 2.0)
 
     assert call.heard() == ["Yes."], f"the user went on {windows(pause)} s after falling silent"
     assert call.said() == ["Count for me to fifteen"]
@@ -245,7 +246,7 @@ async def test_a_cough_costs_nothing_of_a_reply(lk_session: MakeCall, seconds: f
     begin = windows(round((DECISION + starts) / 0.032))
     end = begin + windows(round(seconds / 0.032))
     tts = ScriptedTTS()
-    call = await lk_session([COUNT], [LONG], tts=tts, vad=sounds((begin, end))).run(25)
+    call = await lk_session([COUNT], [LONG], tts=tts, vad=sounds((begin, end))).run(DECISION + LENGTH + 4.0)
 
     assert call.heard() == [LONG]
     assert call.at("agent_speech_interrupted") == []

@@ -125,3 +125,15 @@ def test_what_is_no_text_stays_what_it_is(code: int | None) -> None:
     hide_in_error(error, {"Authorization": f"Bearer {KEY}"})
 
     assert (error.code, error.body) == (code, b"bytes")
+
+
+async def test_a_key_in_a_message_that_was_passed_over_is_in_no_variable_when_the_connection_breaks() -> None:
+    async def quote_and_break(peer: VendorSocket) -> None:
+        await peer.send({"type": "notice", "text": f"{KEY} is no key"})
+        await peer.close(1011)
+
+    async with VendorServer(script(quote_and_break)) as vendor, ears(vendor) as stream:
+        with pytest.raises(APIConnectionError) as caught:
+            await hear_all(stream)
+
+    assert KEY not in everything_told(caught.value)

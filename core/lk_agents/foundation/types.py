@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, TypeVar
 
@@ -47,8 +48,8 @@ class APIConnectOptions:
 
     :param max_retry: further attempts after the first one; 0 for none.
     :param retry_interval: seconds between attempts after the first retry, which comes after 0.1 s.
-    :param timeout: seconds one attempt may take.
-    :raises ConfigError: if a value is negative.
+    :param timeout: seconds one attempt may take; above 0.
+    :raises ConfigError: if a value is negative, endless or no number, or a time-out of 0.
     """
 
     max_retry: int = 3
@@ -56,9 +57,11 @@ class APIConnectOptions:
     timeout: float = 10.0
 
     def __post_init__(self) -> None:
-        for name in ("max_retry", "retry_interval", "timeout"):
-            if getattr(self, name) < 0:
+        for name in ("max_retry", "retry_interval"):
+            if not 0 <= getattr(self, name) < math.inf:
                 raise ConfigError(f"APIConnectOptions.{name} is {getattr(self, name)!r}; it must be 0 or more")
+        if not 0 < self.timeout < math.inf:
+            raise ConfigError(f"APIConnectOptions.timeout is {self.timeout!r}; it must be a number of seconds above 0")
 
     def _interval_for_retry(self, num_retries: int) -> float:
         """Return the seconds to wait before retry number ``num_retries`` (0 is the first)."""

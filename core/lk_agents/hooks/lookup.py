@@ -162,7 +162,9 @@ def _the_one(kind: type[Provider], name: str, registry: PluginRegistry, own: Seq
     found = [offer for offer in everything if offer.provider.name == name]
     if not found:
         names = sorted({offer.provider.name for offer in everything})
-        listed = ", ".join(map(repr, names)) or "none"
+        listed = ", ".join(map(repr, names)) or (
+            "none; install one that does: their names begin with 'lk-agents-', and 'lk-agents plugins' shows what is there"
+        )
         there = "there are" if own else "installed plugins offer"
         raise PluginError(
             f"there is no {kind.noun} {name!r}; {there}: {listed}{closest(name.lower(), names)}"

@@ -10,18 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Unpack
 
 from lk_agents.foundation.log import logger
-from lk_agents.job.context import job_context_var
 from lk_agents.llm.chat_context import ChatContext
 from lk_agents.media.surroundings import session_io_for
 from lk_agents.pipeline import shared
 from lk_agents.pipeline.keeping import Keeping
-from lk_agents.pipeline.settings import AgentSettings, TurnRules, check_names, end_of, session_options
+from lk_agents.pipeline.settings import AgentSettings, TurnRules, session_options
 from lk_agents.turns.combinations import default_interruption
 from lk_agents.turns.judges import as_turn_detector
 from lk_agents.utils.events import EventEmitter
 from lk_agents.voice.history import MIN_TIME_PLAYED_FOR_COMMIT
+from lk_agents.voice.life import AgentLife
 from lk_agents.voice.session import VoiceSession
 from lk_agents.voice.session_options import BeforeLLM, BeforeTTS, Providers
+from lk_agents.voice.settings import check_names, end_of
 from lk_agents.voice.transcription_options import AgentTranscriptionOptions
 
 if TYPE_CHECKING:
@@ -169,8 +170,7 @@ class VoicePipelineAgent(EventEmitter[EventTypes]):
         self._plotting = plotting
         self._session: VoiceSession | None = None
         self._keeping: Keeping | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._closed = False
+        self._life = AgentLife(on_over=self._over)
 
     # --- what it is made of ------------------------------------------------------------------------------------------
 
@@ -237,8 +237,7 @@ class VoicePipelineAgent(EventEmitter[EventTypes]):
         :param participant: whom to listen to, or the identity, which may come later; None for the first human.
         :raises RuntimeError: it was started, or closed, already.
         """
-        if self._session is not None or self._closed:
-            raise RuntimeError("this agent was started already: an agent holds one conversation")
+        self._life.check_new()
         io = session_io_for(
             room,
             participant=participant,
@@ -253,8 +252,7 @@ class VoicePipelineAgent(EventEmitter[EventTypes]):
 
         :raises RuntimeError: it was started, or closed, already.
         """
-        if self._session is not None or self._closed:
-            raise RuntimeError("this agent was started already: an agent holds one conversation")
+        self._life.check_new()
         self._begin(io)
 
     def _begin(self, io: SessionIO, *, room_name: str = "") -> None:
@@ -269,10 +267,7 @@ class VoicePipelineAgent(EventEmitter[EventTypes]):
             room_name=room_name,
         )
         self._keeping = Keeping(self._plotting, session=self._session.id)
-        self._task = asyncio.get_running_loop().create_task(self._run(self._session), name="lk-voice-agent")
-        context = job_context_var.get(None)
-        if context is not None:
-            context.add_shutdown_callback(self.aclose)
+        self._life.begin(self._session, name="lk-voice-agent")
 
     async def say(
         self,
@@ -294,7 +289,7 @@ class VoicePipelineAgent(EventEmitter[EventTypes]):
         :param audio: a recording, which is played instead of speaking the text; frames of any rate.
         :raises RuntimeError: the agent was not started, or is closed.
         """
-        if self._session is None or self._closed:
+        if self._session is None or self._life.closed:
             raise RuntimeError("this agent is not in a conversation: call start() first")
         return await self._session.say(
             source, allow_interruptions=allow_interruptions, add_to_chat_ctx=add_to_chat_ctx, audio=audio
@@ -313,29 +308,14 @@ class VoicePipelineAgent(EventEmitter[EventTypes]):
 
         Every handle of a speech is done then. Any number of times. Cancelled, it is closed all the same.
         """
-        self._closed = True
-        if self._session is not None:
-            await self._session.aclose()
-        if self._task is not None and self._task is not asyncio.current_task():
-            await asyncio.wait([self._task])
+        await self._life.aclose()
 
     # --- its life ----------------------------------------------------------------------------------------------------
 
-    async def _run(self, session: VoiceSession) -> None:
-        try:
-            reason = await session.run()
-        except Exception as error:  # noqa: BLE001  whatever it is, the program is told, and nothing stays open
-            logger.exception("a conversation has failed")
-            reason = f"{type(error).__name__}: {error}"
-        ended_itself = not self._closed
-        self._closed = True
-        await session.aclose()
+    async def _over(self, reason: str) -> None:
         self._tell("closed", reason)
         if self._keeping is not None:
             await self._keeping.aclose()
-        context = job_context_var.get(None)
-        if ended_itself and context is not None:
-            context.shutdown(reason)
 
     def _tell(self, event: Any, *args: Any) -> None:
         if self._keeping is not None:

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
-from lk_agents.media.session_io import EndPolicy
-from lk_agents.media.surroundings import GRACE_SECONDS
 from lk_agents.voice.dead_air import DeadAirDecider, DeadAirPolicy
 from lk_agents.voice.hearing import HearingOptions
 from lk_agents.voice.options import TurnOptions
@@ -17,9 +14,10 @@ from lk_agents.voice.session_options import SessionOptions
 if TYPE_CHECKING:
     from livekit import rtc
 
+    from lk_agents.media.session_io import EndPolicy
     from lk_agents.turns import InterruptionStrategy
 
-__all__ = ["AgentSettings", "TurnRules", "check_names", "end_of", "session_options"]
+__all__ = ["AgentSettings", "TurnRules", "session_options"]
 
 
 class TurnRules(TypedDict, total=False):
@@ -93,19 +91,6 @@ _RULES: Final = frozenset(each.name for each in fields(TurnOptions))
 _OPTIONS: Final = ("tool_timeout", "serial_tools", "dead_air_timeout", "filler", "goodbye")
 
 
-def check_names(given: Any, known: type[Any], *, what: str) -> None:
-    """Refuse settings that do not exist, with the nearest name that does.
-
-    :param known: a ``TypedDict`` with the names.
-    :raises TypeError: one does not.
-    """
-    for name in given:
-        if name not in known.__annotations__:
-            near = get_close_matches(name, known.__annotations__, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(sorted(known.__annotations__))}"
-            raise TypeError(f"{what} has no setting {name!r}{hint}")
-
-
 def session_options(rules: TurnRules, more: AgentSettings, *, detector: bool, **options: Any) -> SessionOptions:
     """Return the rules of a conversation; what was not given has its default.
 
@@ -122,11 +107,3 @@ def session_options(rules: TurnRules, more: AgentSettings, *, detector: bool, **
         **options,
         **named,
     )
-
-
-def end_of(more: AgentSettings) -> tuple[EndPolicy, float]:
-    """Return when the conversation is over, and how long the participant may be away.
-
-    :raises ValueError: there is no such policy.
-    """
-    return EndPolicy(more.get("end_policy", EndPolicy.MANUAL)), more.get("grace_seconds", GRACE_SECONDS)

@@ -10,16 +10,20 @@ if TYPE_CHECKING:
         RealtimeCapabilities,
         RealtimeContent,
         RealtimeModel,
+        RealtimeResponse,
         RealtimeSession,
         RealtimeTranscription,
+        RealtimeTranscriptionFailed,
     )
 
 __all__ = [
     "RealtimeCapabilities",
     "RealtimeContent",
     "RealtimeModel",
+    "RealtimeResponse",
     "RealtimeSession",
     "RealtimeTranscription",
+    "RealtimeTranscriptionFailed",
     "create",
 ]
 
@@ -29,8 +33,10 @@ _NAMES = {
         "RealtimeCapabilities",
         "RealtimeContent",
         "RealtimeModel",
+        "RealtimeResponse",
         "RealtimeSession",
         "RealtimeTranscription",
+        "RealtimeTranscriptionFailed",
     ),
 }
 

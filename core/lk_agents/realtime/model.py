@@ -16,27 +16,43 @@ if TYPE_CHECKING:
 
     from lk_agents.llm import ChatContext, FunctionContext
 
-__all__ = ["RealtimeCapabilities", "RealtimeContent", "RealtimeModel", "RealtimeSession", "RealtimeTranscription"]
+__all__ = [
+    "EventTypes",
+    "OnDuplicate",
+    "RealtimeCapabilities",
+    "RealtimeContent",
+    "RealtimeModel",
+    "RealtimeResponse",
+    "RealtimeSession",
+    "RealtimeTranscription",
+    "RealtimeTranscriptionFailed",
+]
 
 OnDuplicate = Literal["cancel_existing", "cancel_new", "keep_both"]
 """What becomes of a response that is asked for while another is under way."""
 
 EventTypes = Literal[
-    "response_content_added",
-    "response_content_done",
     "input_speech_started",
     "input_speech_stopped",
     "input_speech_committed",
     "input_speech_transcription_completed",
+    "input_speech_transcription_failed",
+    "response_created",
+    "response_content_added",
+    "response_content_done",
+    "response_done",
     "agent_speech_transcription_completed",
     "agent_speech_stopped",
     "function_calls_collected",
     "function_calls_finished",
     "function_calls_cancelled",
     "metrics_collected",
+    "reconnecting",
+    "reconnected",
     "error",
+    "closed",
 ]
-"""What a session may emit."""
+"""What a session may emit; see :class:`RealtimeSession`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +88,14 @@ class RealtimeContent(Protocol):
         """The audio, at the model's output rate, mono; ends with the part."""
 
 
+class RealtimeResponse(Protocol):
+    """A response, as far as an agent has to know it."""
+
+    id: str
+    status: str
+    """Once it is done: ``"completed"``, ``"cancelled"``, ``"failed"`` or ``"incomplete"``."""
+
+
 @dataclass(frozen=True)
 class RealtimeTranscription:
     """What was understood of one item.
@@ -84,11 +108,53 @@ class RealtimeTranscription:
     transcript: str
 
 
+@dataclass(frozen=True)
+class RealtimeTranscriptionFailed:
+    """Why nothing was understood of one item.
+
+    :param item_id: the item.
+    :param message: what the service says.
+    """
+
+    item_id: str
+    message: str
+
+
 class RealtimeSession(ABC, EventEmitter[Any]):
     """One conversation with a model; made by :meth:`RealtimeModel.session`, which begins to connect.
 
-    Emits what :data:`EventTypes` lists. Audio, text and calls arrive as events; commands return at once, except where
-    they are asynchronous.
+    Audio, text and calls arrive as events; commands return at once, except where they are asynchronous. Everything
+    happens in one event loop. Commands to a session that is not connected, yet or at present, wait in their order.
+    Audio does not come in the meantime: an agent gives it from the end of the first synchronisation on, and not between
+    ``reconnecting`` and ``reconnected``; it keeps what is said then, and gives again what the user had begun
+    to say before. The kit for sessions is ``lk_agents.testing.conformance.realtime``.
+
+    It emits, with what is in parentheses:
+
+    - Of the user, where the server hears when somebody speaks: ``input_speech_started``; ``input_speech_stopped``
+      (position of the last sample of speech in the audio that the session was given, in seconds; may be left out);
+      ``input_speech_committed`` when what was said has become an item. Then, of that item, either
+      ``input_speech_transcription_completed`` (:class:`RealtimeTranscription`) or
+      ``input_speech_transcription_failed`` (:class:`RealtimeTranscriptionFailed`).
+    - Of a response, in this order: ``response_created`` (:class:`RealtimeResponse`); for each part
+      ``response_content_added`` (:class:`RealtimeContent`), whose streams have begun by then, and
+      ``response_content_done`` (the same object), whose streams have ended; ``response_done`` (the response). Behind
+      :meth:`cancel_response`, and behind a cut of the connection, nothing of the responses of before is added, and the
+      streams of their parts end. Sessions that do not know responses leave the first and the last one out.
+    - Where the server does not keep items (``supports_truncate`` is False):
+      ``agent_speech_transcription_completed`` (:class:`RealtimeTranscription`), and ``agent_speech_stopped`` when the
+      user has interrupted.
+    - Of functions, which the session calls itself: for each call ``function_calls_collected`` (a list with it), later
+      ``function_calls_finished`` (a list with what came of it), whatever that is: the model gets an output for every
+      call, also for one that failed or is unknown. Before it gives the model an output it waits for
+      :attr:`playout_complete`, and asks for a response unless the function returned None.
+      ``function_calls_cancelled`` (list of ids) for those that the server takes back.
+    - ``metrics_collected`` (``MultimodalLLMMetrics``), one for each response, by ``metrics.publish``.
+    - ``reconnecting`` (what has happened, an ``APIError``; None where the renewal was planned) and ``reconnected``: in
+      between, the session brings its conversation to another connection. Responses of before are over; where one is
+      still waited for, the agent asks again (:meth:`create_response`).
+    - ``error`` (an ``APIError``, or a record with a ``message``): something failed, and the session goes on.
+    - ``closed`` (an ``APIError``; None behind :meth:`aclose`), once: it does not go on.
     """
 
     playout_complete: asyncio.Event | None = None
@@ -105,6 +171,11 @@ class RealtimeSession(ABC, EventEmitter[Any]):
     @abstractmethod
     def server_vad_enabled(self) -> bool:
         """Whether the server decides when the user's turn has ended."""
+
+    @property
+    def creates_responses(self) -> bool:
+        """Whether the server answers by itself when the user's turn has ended; by default where it decides that."""
+        return self.server_vad_enabled
 
     @abstractmethod
     async def set_chat_ctx(self, ctx: ChatContext) -> None:

@@ -226,18 +226,26 @@ class _Connection(Generic[EventT]):
             raise self._located(APIConnectionError(f"{self._label} broke the connection"), "send") from error
 
     async def _receive_all(self) -> None:
-        while (message := await self._receive()) is not None:
-            events = self._decode(message)
-            if isinstance(events, APIError):
-                del message  # it may quote the credential, and a traceback shows the variables
-                raise events
-            for event in events:
-                await self._stream._event_ch.send(event)  # noqa: SLF001
-                if self._codec.is_last is not None and self._codec.is_last(event):
-                    self._was_last = True  # also if it comes before we know that the input has gone out
-                    if self._input_ended:
-                        return
-                self._quiet_since = asyncio.get_running_loop().time()
+        while await self._receive_one():
+            pass
+
+    async def _receive_one(self) -> bool:
+        """Hand on what is in the next message; returns False at the regular end."""
+        message = await self._receive()
+        if message is None:
+            return False
+        events = self._decode(message)
+        del message  # it may quote the credential, and a traceback shows the variables
+        if isinstance(events, APIError):
+            raise events
+        for event in events:
+            await self._stream._event_ch.send(event)  # noqa: SLF001
+            if self._codec.is_last is not None and self._codec.is_last(event):
+                self._was_last = True  # also if it comes before we know that the input has gone out
+                if self._input_ended:
+                    return False
+            self._quiet_since = asyncio.get_running_loop().time()
+        return True
 
     def _decode(self, message: Message) -> Iterable[EventT] | APIError:
         """Return the events in a message, or the error that it amounts to."""

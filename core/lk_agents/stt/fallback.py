@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeVar
@@ -66,8 +67,12 @@ class FallbackAdapter(STT[Literal["stt_availability_changed"]]):
     * it has not recognised a recording within ``attempt_timeout``, its own retries included;
     * it does not take its audio for that long;
     * its input has ended, and for that long it gives no event and no end;
-    * it gives interim results, somebody has begun to speak, and for that long it gives no transcript. A start alone may
-      have been a noise: with nobody else available the member is kept.
+    * somebody speaks, and for that long it gives no transcript: since the beginning of the speech if it gives interim
+      results, since the end otherwise. What may have been a noise does not count against the last member that is left.
+
+    That somebody speaks it knows from ``vad``, which counts voices of a second and more; without one, only from the
+    member's own ``START_OF_SPEECH``, or from another member that understands what this one does not. So without a
+    ``vad`` a member that takes all audio and never tells anything is not noticed before the end of the input.
 
     Who failed is unavailable to all calls and streams of this adapter until it works again, which is tried in the
     background: with the same recording, or with the audio of a live stream. Both emit
@@ -76,7 +81,7 @@ class FallbackAdapter(STT[Literal["stt_availability_changed"]]):
     The members' metrics are emitted here as well, and none of its own. Members stay their owner's to close.
 
     :param stt: the members, the preferred one first.
-    :param vad: makes members listen that only recognise recordings.
+    :param vad: makes members listen that only recognise recordings, and hears whether somebody speaks to the others.
     :param attempt_timeout: how long a member may take, in seconds.
     :param max_retry_per_stt: how often each member tries again before it has failed.
     :param retry_interval: seconds between its retries after the first one.
@@ -95,11 +100,12 @@ class FallbackAdapter(STT[Literal["stt_availability_changed"]]):
         max_retry_per_stt: int = 1,
         retry_interval: float = 5,
     ) -> None:
-        if attempt_timeout <= 0:
-            raise ConfigError(f"attempt_timeout is {attempt_timeout!r} s; it must be above 0")
+        if not 0 < attempt_timeout < math.inf:
+            raise ConfigError(f"attempt_timeout is {attempt_timeout!r}; it must be a number of seconds above 0")
         self._member_options = APIConnectOptions(
             max_retry=max_retry_per_stt, timeout=attempt_timeout, retry_interval=retry_interval
         )
+        self._vad = vad
         members = [FallbackMember(each, _listener(each, vad)) for each in stt]
         self._members = Members(members, on_change=self._on_change)
         self._live: list[FallbackRecognizeStream] = []
@@ -159,6 +165,7 @@ class FallbackAdapter(STT[Literal["stt_availability_changed"]]):
             language=language,
             conn_options=conn_options,
             member_options=self._for_members(conn_options),
+            vad=self._vad if len(self._members) > 1 else None,  # else there is nobody who could do better
         )
 
     def prewarm(self) -> None:

@@ -11,10 +11,12 @@ from lk_agents.foundation.errors import APIConnectionError, APIError, APITimeout
 from lk_agents.foundation.types import APIConnectOptions
 from lk_agents.streams.inputs import FlushSentinel
 from lk_agents.streams.watch import Owed
+from lk_agents.stt.events import has_text
 from lk_agents.stt.patience import Patience, TooSlowError
 from lk_agents.stt.stream import GOOD_SECONDS, RecognizeStream
 from lk_agents.stt.stream_adapter import StreamAdapterWrapper
 from lk_agents.stt.trials import Trials
+from lk_agents.stt.voices import Voices
 from lk_agents.utils.aio.tasks import cancel_and_wait
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from lk_agents.streams.fallback import Members
     from lk_agents.stt.fallback import FallbackMember
     from lk_agents.stt.recognizer import STT
+    from lk_agents.vad.detector import VAD
 
 __all__ = ["FallbackRecognizeStream"]
 
@@ -38,6 +41,7 @@ class FallbackRecognizeStream(RecognizeStream):
     :param live: all streams of the adapter that are live; this one enters itself.
     :param language: what is spoken; None for the members' own setting.
     :param conn_options: the adapter's own retries.
+    :param vad: hears whether somebody speaks; None to know it from the members alone.
     :param member_options: those of the members; the timeout is also how long a member may be slow.
     """
 
@@ -52,6 +56,7 @@ class FallbackRecognizeStream(RecognizeStream):
         language: str | None,
         conn_options: APIConnectOptions,
         member_options: APIConnectOptions,
+        vad: VAD | None = None,
     ) -> None:
         self._members = members
         self._live = live
@@ -59,6 +64,9 @@ class FallbackRecognizeStream(RecognizeStream):
         self._member_options = member_options
         self._patience_seconds = member_options.timeout
         self._patience: Patience | None = None
+        self._vad = vad
+        self._voices: Voices | None = None
+        self._voice: tuple[float, bool] | None = None  # what a detector has heard and nobody has understood yet
         self._asked: list[FallbackMember] = []
         self.trials = Trials(self._patience_seconds)
         """Where members that failed are given this stream's audio."""
@@ -79,6 +87,13 @@ class FallbackRecognizeStream(RecognizeStream):
         return None  # it is the members who owe something
 
     async def _run(self) -> None:
+        try:
+            await self._ask_in_rounds()
+        finally:
+            if self._voices is not None:
+                await self._voices.aclose()
+
+    async def _ask_in_rounds(self) -> None:
         while True:
             self._asked.clear()
             began_at = clock.monotonic()
@@ -103,6 +118,8 @@ class FallbackRecognizeStream(RecognizeStream):
         self._patience = Patience(self._patience_seconds, gives_interims=member.listener.capabilities.interim_results)
         if self._transcript_log.unsettled:
             self._speech_is_known()  # in the audio that this one is given again
+        elif self._voice is not None:
+            self._on_voice(*self._voice)
         hearing = asyncio.create_task(self._hear(member, stream, self._patience), name=f"lk-stt-hear {member.label}")
         giving = asyncio.create_task(self._give(member, stream, self._patience), name=f"lk-stt-give {member.label}")
         try:
@@ -130,6 +147,8 @@ class FallbackRecognizeStream(RecognizeStream):
             if event is None:
                 break
             patience.heard(event)
+            if has_text(event):
+                self._voice = None
             await self._event_ch.send(event)
         if self._input_ch.has_audio() or not self._input_ch.closed:
             raise APIConnectionError(f"{member.label} has ended before its input").located(
@@ -164,6 +183,10 @@ class FallbackRecognizeStream(RecognizeStream):
     def _enqueue(self, frame: rtc.AudioFrame) -> None:
         super()._enqueue(frame)
         self.trials.push(frame)
+        if self._vad is not None and self._voices is None:
+            self._voices = Voices(self._vad, on_voice=self._on_voice, label=self._label)
+        if self._voices is not None:
+            self._voices.push(frame)
 
     def _flush(self) -> None:
         super()._flush()
@@ -185,6 +208,11 @@ class FallbackRecognizeStream(RecognizeStream):
     def _speech_is_known(self) -> None:
         if self._patience is not None:
             self._patience.speech_is_known()
+
+    def _on_voice(self, since: float, is_over: bool) -> None:
+        self._voice = since, is_over
+        if self._patience is not None:
+            self._patience.voice_is_heard(since, is_over=is_over)
 
     def _finished(self, *, cancelled: bool, error: BaseException | None) -> None:
         super()._finished(cancelled=cancelled, error=error)

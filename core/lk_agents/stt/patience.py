@@ -22,7 +22,8 @@ class Patience:
     """Watches over one member's stream: it owes a transcript once somebody speaks, and an end after its input's.
 
     Only a member that gives interim results owes a transcript while somebody speaks: any other may have to hear the
-    speech to its end first, however long that is.
+    speech to its end first, however long that is. That somebody speaks, the member itself may tell, or a detector of
+    voice activity, or another member that has understood something.
 
     :param seconds: how long it may owe something.
     :param gives_interims: whether it tells what it understands before the speech is over.
@@ -33,6 +34,7 @@ class Patience:
         self._gives_interims = gives_interims
         self._owing_since: float | None = None
         self._speech_is_certain = False
+        self._voice_is_heard = False
         self._transcript_at: float | None = None
         self._silent_since: float | None = None  # since its input ended, or its last event after that
         self._timer: asyncio.Timeout | None = None
@@ -71,13 +73,22 @@ class Patience:
             self.forgive()
         elif event.type is SpeechEventType.START_OF_SPEECH:
             self._owe(certain=False)
-        elif event.type is SpeechEventType.END_OF_SPEECH and not self._speech_is_certain:
+        elif event.type is SpeechEventType.END_OF_SPEECH and not (self._speech_is_certain or self._voice_is_heard):
             self.forgive()  # a noise, most likely
 
     def speech_is_known(self) -> None:
         """Note that somebody else has understood something in the same audio."""
         if self._transcript_at is None or self._now() - self._transcript_at >= self._seconds:
             self._owe(certain=True)
+
+    def voice_is_heard(self, since: float, *, is_over: bool) -> None:
+        """Note that a detector hears a voice, or its end: the member owes a transcript that came after its beginning.
+
+        :param since: when the voice began, on the loop's clock.
+        """
+        if self._transcript_at is None or self._transcript_at < since:
+            self._voice_is_heard = True
+            self._owe(certain=False, may_wait_for_end=not is_over)
 
     def input_ended(self) -> None:
         """Note that the member has all its input."""
@@ -87,10 +98,10 @@ class Patience:
     def forgive(self) -> None:
         """Begin anew with what it owes."""
         self._owing_since = None
-        self._speech_is_certain = False
+        self._speech_is_certain = self._voice_is_heard = False
 
-    def _owe(self, *, certain: bool) -> None:
-        if not self._gives_interims:
+    def _owe(self, *, certain: bool, may_wait_for_end: bool = True) -> None:
+        if may_wait_for_end and not self._gives_interims:
             return
         if self._owing_since is None:
             self._owing_since = self._now()

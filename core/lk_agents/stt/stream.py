@@ -79,9 +79,11 @@ class RecognizeStream(InputStream[RecognizerInput, SpeechEvent]):
     :class:`APIError` that it raises is retried as ``conn_options`` say: audio that no final transcript has told of is
     then handed out again, the last 10 s of it, and times and order of the events are kept. The number of retries begins
     anew after every final transcript. It may also return because ``self._reconnecting`` was set, which
-    :meth:`_reconnect` does when options change: it is then called again at once. Two more faults are such errors: returning while the input is open or audio is
-    left in it, and, after the end of the input, taking nothing and telling nothing for ``conn_options.timeout``
-    seconds. Until then it may be silent for as long as it likes: perhaps nobody speaks.
+    :meth:`_reconnect` does when options change: it is then called again at once.
+
+    Two more faults are such errors: returning while the input is open or audio is left in it, and, after the end of the
+    input, taking nothing and telling nothing for ``conn_options.timeout`` seconds. Until then it may be silent for as
+    long as it likes: perhaps nobody speaks.
 
     At most 10 s of audio wait. What is pushed beyond drops the oldest: the recogniser emits ``audio_dropped``, and
     times go on as if nothing were missing. :meth:`feed` waits instead.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from lk_agents.foundation import clock
 from lk_agents.voice import history
@@ -14,9 +14,28 @@ if TYPE_CHECKING:
     from lk_agents.voice.live_speech import LiveSpeech
     from lk_agents.voice.utterance import Utterance
 
-__all__ = ["Commits"]
+__all__ = ["Commits", "Committing"]
 
 _SHORTEST_LOOK_SECONDS: Final = 0.02
+
+
+class Committing(Protocol):
+    """Writes down what was said, where the conversation is kept."""
+
+    def watch_question(self, live: LiveSpeech) -> None:
+        """A speech is let play: what it answers may count from some moment on."""
+
+    def question(self, live: LiveSpeech, *, finished: bool = False) -> None:
+        """Write down what a reply answers, if it counts by now.
+
+        :param finished: whether it was heard to its end.
+        """
+
+    def tools(self, live: LiveSpeech) -> None:
+        """A speech is not heard: write down what the functions did that it would have told about."""
+
+    def speech(self, live: LiveSpeech, utterance: Utterance) -> None:
+        """Write down what was heard of a speech whose audio is over."""
 
 
 class Commits:
@@ -52,6 +71,10 @@ class Commits:
             message = history.commit_question(self._conversation.chat_ctx, live.handle)
             self._conversation.post(UserCommitted(clock.monotonic(), live.id))
             self._conversation.emit("user_speech_committed", message)
+
+    def tools(self, live: LiveSpeech) -> None:
+        """Write down what functions did whose answer is not heard."""
+        history.commit_tools(self._conversation.chat_ctx, live.handle)
 
     def speech(self, live: LiveSpeech, utterance: Utterance) -> None:
         """Write down what was heard of a speech whose audio is over."""

@@ -13,14 +13,15 @@ from lk_agents.utils.tracing import NO_SPAN, Span
 if TYPE_CHECKING:
     from lk_agents.llm import ChatContext, FunctionContext
     from lk_agents.media.session_io import SessionIO
+    from lk_agents.tts import TTS
     from lk_agents.voice.session_options import Providers, SessionOptions
     from lk_agents.voice.signals import Input
 
-__all__ = ["Conversation", "ErrorStage", "SessionError", "current_speech", "within_speech"]
+__all__ = ["Conversation", "ErrorStage", "SessionError", "Talk", "current_speech", "within_speech"]
 
-ErrorStage: TypeAlias = Literal["vad", "stt", "llm", "tts", "playout", "callback"]
+ErrorStage: TypeAlias = Literal["vad", "stt", "llm", "tts", "playout", "callback", "realtime"]
 
-_speech: ContextVar[tuple[Conversation, str] | None] = ContextVar("lk_agents_speech", default=None)
+_speech: ContextVar[tuple[Talk, str] | None] = ContextVar("lk_agents_speech", default=None)
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ class SessionError:
 
 
 @dataclass(slots=True)
-class Conversation:
-    """The parts of one conversation, and the context that they write.
+class Talk:
+    """What every conversation has, whoever finds the agent's words.
 
     :param agent: whom programs know; handed to their callbacks.
     :param emit: emits an event of the agent; a failing listener is logged there and stops nothing here.
@@ -47,17 +48,33 @@ class Conversation:
     """
 
     agent: Any
-    providers: Providers
     options: SessionOptions
-    chat_ctx: ChatContext
-    fnc_ctx: FunctionContext | None
     io: SessionIO
     emit: Callable[..., None]
     post: Callable[[Input], None]
 
+    @property
+    def tts(self) -> TTS[Any] | None:
+        """What speaks texts; None where only audio is spoken."""
+        return None
+
+
+@dataclass(slots=True)
+class Conversation(Talk):
+    """The parts of one conversation with a provider for each, and the context that they write."""
+
+    providers: Providers
+    chat_ctx: ChatContext
+    fnc_ctx: FunctionContext | None
+
+    @property
+    def tts(self) -> TTS[Any]:
+        """What speaks texts."""
+        return self.providers.tts
+
 
 @contextmanager
-def within_speech(conversation: Conversation, speech: str, span: Span = NO_SPAN) -> Iterator[None]:
+def within_speech(conversation: Talk, speech: str, span: Span = NO_SPAN) -> Iterator[None]:
     """Let what begins in the block, streams of providers above all, belong to a speech, and to the span of its turn."""
     token = _speech.set((conversation, speech))
     try:
@@ -67,7 +84,7 @@ def within_speech(conversation: Conversation, speech: str, span: Span = NO_SPAN)
         _speech.reset(token)
 
 
-def current_speech(conversation: Conversation) -> str | None:
+def current_speech(conversation: Talk) -> str | None:
     """Return the id of the speech to which this belongs; None if to none, or to one of another conversation."""
     found = _speech.get()
     return found[1] if found is not None and found[0] is conversation else None

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from livekit import rtc
 
     from lk_agents.voice.attention import Attention
-    from lk_agents.voice.conversation import Conversation
+    from lk_agents.voice.conversation import Talk
+    from lk_agents.voice.live_speech import LiveSpeech
     from lk_agents.voice.speech_handle import SpeechHandle
     from lk_agents.voice.speeches import Speeches
     from lk_agents.voice.watchdog import DeadAir
@@ -39,17 +40,19 @@ class FirstAid:
     """Reports dead air, and does what the policy says about it.
 
     :param restart_stt: lets the recogniser begin anew.
+    :param retry: makes a speech anew, if nothing of it was heard.
     :param end: ends the session, for a reason.
     :param measure: takes the alarm as a measurement.
     """
 
     def __init__(
         self,
-        conversation: Conversation,
+        conversation: Talk,
         speeches: Speeches,
         attention: Attention,
         *,
         restart_stt: Callable[[], None],
+        retry: Callable[[LiveSpeech], object],
         say: SayRecorded,
         end: Callable[[str], None],
         measure: Callable[[DeadAir], None],
@@ -58,6 +61,7 @@ class FirstAid:
         self._speeches = speeches
         self._attention = attention
         self._restart_stt = restart_stt
+        self._retry = retry
         self._say = say
         self._end = end
         self._measure = measure
@@ -98,7 +102,7 @@ class FirstAid:
             case Action.FILLER if self._conversation.options.filler:
                 self._say(self._conversation.options.filler, under=alarm.speech or None, allow_interruptions=True)
             case Action.RETRY if live is not None:
-                self._speeches.retry(live)
+                self._retry(live)
             case Action.REBUILD:
                 self._restart_stt()
             case Action.GIVE_UP:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from lk_agents.voice.tools import ToolResult
 
 __all__ = [
+    "CUT_MARK",
     "MIN_TIME_PLAYED_FOR_COMMIT",
     "SpeechInContext",
     "answer_context",

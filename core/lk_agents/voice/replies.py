@@ -88,7 +88,6 @@ class Replies:
         pending = self.pending if self.pending is not None and self.pending.speech == speech else None
         if (reply := self._in_line.get(speech, pending)) is not None:
             self._turn.committed(reply.parts)
-            reply.parts = {}
 
     def over(self, speech: str) -> None:
         """A speech is over, for whatever reason; one that was in preparation has failed, and another one may begin."""

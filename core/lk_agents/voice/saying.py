@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from livekit import rtc
 
     from lk_agents.voice.attention import Attention
-    from lk_agents.voice.conversation import Conversation
+    from lk_agents.voice.conversation import Talk
     from lk_agents.voice.live_speech import LiveSpeech
     from lk_agents.voice.speech_handle import SpeechHandle
     from lk_agents.voice.speeches import Speeches
@@ -39,7 +39,7 @@ class Saying:
 
     def __init__(
         self,
-        conversation: Conversation,
+        conversation: Talk,
         speeches: Speeches,
         attention: Attention,
         *,

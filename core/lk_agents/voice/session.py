@@ -15,6 +15,7 @@ from lk_agents.voice import announce
 from lk_agents.voice import signals as s
 from lk_agents.voice.answering import Answering
 from lk_agents.voice.attention import Attention
+from lk_agents.voice.commits import Commits
 from lk_agents.voice.conversation import Conversation, SessionError
 from lk_agents.voice.driver import TurnDriver
 from lk_agents.voice.first_aid import FirstAid
@@ -77,7 +78,7 @@ class VoiceSession:
     ) -> None:
         self.id = short_id("VS_")
         """Names it in logs and records."""
-        self.conversation = Conversation(agent, providers, options, chat_ctx, fnc_ctx, io, emit, self._post)
+        self.conversation = Conversation(agent, options, io, emit, self._post, providers, chat_ctx, fnc_ctx)
         self._io, self._emit, self._room_name = io, emit, room_name
         machine = TurnMachine(options.turn, new_id=_new_id)
         self._machine = machine
@@ -90,7 +91,11 @@ class VoiceSession:
             heard=lambda: self._speeches.heard,
         )
         self._speeches = Speeches(
-            self.conversation, self._attention, on_silent=self._audio_over, on_finished=self._measuring.speech_over
+            self.conversation,
+            self._attention,
+            commits=Commits(self.conversation),
+            on_silent=self._audio_over,
+            on_finished=self._measuring.speech_over,
         )
         self._answering = Answering(
             self.conversation, self._speeches, self._attention, is_wanted=self._is_wanted, new_id=_new_id
@@ -130,6 +135,7 @@ class VoiceSession:
             self._speeches,
             self._attention,
             restart_stt=self._hearing.restart_stt,
+            retry=self._speeches.retry,
             say=self._saying.say_recorded,
             end=self._end,
             measure=self._measuring.dead_air,
@@ -147,7 +153,7 @@ class VoiceSession:
         await self._io.start(sample_rate=tts.sample_rate, num_channels=tts.num_channels)
         self._state.set("listening")
         self._started.set()
-        announce.session_started(self._info())
+        announce.session_started(_info(self, self._room_name))
         self._attention.audience(present=False)
         tasks = [
             self._measuring.begin(self._hearing.run(self._io.audio_inputs()), name="lk-hearing"),
@@ -202,11 +208,6 @@ class VoiceSession:
     def state(self) -> AgentState:
         """What the agent is shown to do."""
         return self._state.state
-
-    @property
-    def driver(self) -> TurnDriver:
-        """The turn machine, and the way to it."""
-        return self._driver
 
     async def say(self, source: SpeechSource, **about: Any) -> SpeechHandle:
         """Say something as soon as nothing that was said before is in its way; see :meth:`Saying.say`."""
@@ -341,17 +342,19 @@ class VoiceSession:
             recent_audio=self._hearing.recent_audio,
         )
 
-    def _info(self) -> SessionInfo:
-        providers = self.conversation.providers
-        return SessionInfo(
-            id=self.id,
-            room_name=self._room_name,
-            participant=self._io.user or "",
-            stt=providers.stt.label,
-            llm=providers.llm.label,
-            tts=providers.tts.label,
-            vad=providers.vad.label,
-        )
+
+def _info(session: VoiceSession, room_name: str) -> SessionInfo:
+    talk = session.conversation
+    providers = talk.providers
+    return SessionInfo(
+        id=session.id,
+        room_name=room_name,
+        participant=talk.io.user or "",
+        stt=providers.stt.label,
+        llm=providers.llm.label,
+        tts=providers.tts.label,
+        vad=providers.vad.label,
+    )
 
 
 def _new_id() -> str:

@@ -11,10 +11,8 @@ from lk_agents.foundation import clock
 from lk_agents.foundation.errors import LkAgentsError
 from lk_agents.foundation.log import logger
 from lk_agents.utils.aio.tasks import cancel_and_wait
-from lk_agents.voice import history
 from lk_agents.voice import signals as s
-from lk_agents.voice.commits import Commits
-from lk_agents.voice.conversation import Conversation, ErrorStage, SessionError, within_speech
+from lk_agents.voice.conversation import ErrorStage, SessionError, Talk, within_speech
 from lk_agents.voice.live_speech import LiveSpeech
 from lk_agents.voice.records import Mark
 from lk_agents.voice.speech_handle import SpeechHandle, SpeechOutcome
@@ -23,6 +21,7 @@ from lk_agents.voice.utterance_voice import AgentVoice
 
 if TYPE_CHECKING:
     from lk_agents.voice.attention import Attention
+    from lk_agents.voice.commits import Committing
     from lk_agents.voice.signals import SpeechKind
     from lk_agents.voice.stages import Stage
     from lk_agents.voice.utterance_production import RecordedAudio
@@ -40,6 +39,7 @@ class Speeches:
     """Owns every speech from its beginning to its end. What the turn machine asks for is done here, at once.
 
     :param attention: told how each speech comes along.
+    :param commits: writes down what was said.
     :param on_silent: called when the audio of a speech that was let play is over and what was heard is written down;
         returns True where the speech goes on, with functions to call, and is concluded later.
     :param on_finished: called when a speech is over with all that belongs to it.
@@ -47,9 +47,10 @@ class Speeches:
 
     def __init__(
         self,
-        conversation: Conversation,
+        conversation: Talk,
         attention: Attention,
         *,
+        commits: Committing,
         on_silent: Callable[[LiveSpeech], bool],
         on_finished: Callable[[LiveSpeech], None],
     ) -> None:
@@ -57,7 +58,7 @@ class Speeches:
         self._attention = attention
         self._on_silent = on_silent
         self._on_finished = on_finished
-        self._commits = Commits(conversation)
+        self._commits = commits
         self._live: dict[str, LiveSpeech] = {}
         self._audience = False
         self._waiting: list[LiveSpeech] = []
@@ -95,7 +96,7 @@ class Speeches:
             utterance = Utterance(
                 source,
                 voice=AgentVoice(
-                    tts=talk.providers.tts,
+                    tts=talk.tts,
                     sink=io.audio_out,
                     transcription=transcription,
                     text_io=io.text if transcription.agent_transcription else None,
@@ -157,7 +158,7 @@ class Speeches:
     def drop(self, speech: str) -> None:
         """End one that was not heard; what its functions did stays known."""
         if (live := self._live.get(speech)) is not None:
-            history.commit_tools(self._conversation.chat_ctx, live.handle)
+            self._commits.tools(live)
             self.stop(speech)
 
     # --- ending ------------------------------------------------------------------------------------------------------

@@ -133,6 +133,8 @@ class Production:
 
     async def _synthesize(self) -> None:
         text = self._source if isinstance(self._source, str) else _values(self._text)
+        if self._tts is None:
+            raise RuntimeError("there is no synthesizer here: a speech needs its audio")
         spoken = await to_be_spoken(text, self._before_tts)
         async with aclosing(synthesize(self._tts, spoken, on_request=self._note_request)) as pieces:
             async for audio in pieces:

@@ -17,7 +17,7 @@ __all__ = ["AgentVoice"]
 class AgentVoice:
     """With what an agent speaks, and where.
 
-    :param tts: the synthesizer; one that takes text piece by piece.
+    :param tts: the synthesizer; one that takes text piece by piece. None where only audio is spoken.
     :param sink: where it is heard.
     :param transcription: how it is shown.
     :param text_io: where it is shown; None for nowhere.
@@ -25,7 +25,7 @@ class AgentVoice:
     :param track: the id of the agent's track, for those who show it; empty for none.
     """
 
-    tts: TTS[Any]
+    tts: TTS[Any] | None
     sink: AudioOut
     transcription: AgentTranscriptionOptions
     text_io: TextIO | None = None

@@ -112,6 +112,7 @@ class Dispatcher:
         }
         reason = self._admission.reserve(job.id)
         if reason is not None:
+            self._reports.answered(accepted=False)
             logger.info("a job is refused", extra=fields | {"reason": reason})
             self._outbox.put_for_session(session, protocol.availability(job.id, None))
             return
@@ -183,6 +184,7 @@ class Dispatcher:
     # --- answering -----------------------------------------------------------------------------------
 
     def _refuse(self, offer: _Offer, reason: str) -> None:
+        self._reports.answered(accepted=False)
         logger.info("a job is refused", extra={**offer.log_fields, "reason": reason})
         self._resolve(offer, "rejected")
         self._forget(offer)
@@ -210,6 +212,7 @@ class Dispatcher:
         if offer.answer is None:
             self._check_still_wanted(offer)
         self._resolve(offer, "accepted")
+        self._reports.answered(accepted=True)
         self._admission.hold(offer.job.id, Slot.ACCEPTED)
         offer.accepted_at = wall_seconds()
         attributes = dict(arguments.attributes or {})

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lk_agents.foundation.log import logger
 from lk_agents.hooks.records import JobLost
 from lk_agents.ipc.pool import PoolConfig
+from lk_agents.metrics.totals import Totals
 from lk_agents.utils.aio import cancel_and_wait
 from lk_agents.worker.admission import Admission, Slot
 from lk_agents.worker.connection import Connection, ConnectionLimits, Link
@@ -19,6 +20,7 @@ from lk_agents.worker.health import HealthServer, HealthState
 from lk_agents.worker.load import LoadSampler
 from lk_agents.worker.machine_load import MachineSampler
 from lk_agents.worker.memory_guard import MemoryGuard
+from lk_agents.worker.metrics_page import MetricsPage, worker_gauges
 from lk_agents.worker.options import default_load_fnc
 from lk_agents.worker.outbox import Outbox
 from lk_agents.worker.registration import UNREGISTERED, Registration
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
     from lk_agents.hooks.records import WorkerInfo
     from lk_agents.ipc.pool import JobPool, JobReport, PoolListener
+    from lk_agents.metrics.exporter import Gauge
     from lk_agents.worker.config import WorkerConfig
     from lk_agents.worker.plugins import WorkerPlugins
 
@@ -75,12 +78,16 @@ class Engine:
         self._plugins = plugins
         self._limits = limits
         self._state = state
+        self._announce = announce
         self._idle = asyncio.Event()
         self._idle.set()
         self.admission = Admission(config.options.max_jobs, self._slots_changed)
         self.outbox = Outbox()
-        self.reports = JobReports(self.admission, self.outbox, release=self._release, lost=self._job_lost)
-        self.pool = pool_factory(pool_config(config), self.reports)
+        self.totals = Totals()
+        self.reports = JobReports(
+            self.admission, self.outbox, release=self._release, lost=self._job_lost, totals=self.totals
+        )
+        self.pool = pool_factory(pool_config(config, self.totals), self.reports)
         self.dispatcher = self._make_dispatcher()
         self.sampler = self._make_sampler()
         self.status = StatusLoop(
@@ -96,7 +103,7 @@ class Engine:
             reports=self.reports,
             pool=self.pool,
             status=self.status,
-            announce=announce,
+            announce=self._registered,
         )
         self.connection = Connection(
             config,
@@ -105,7 +112,8 @@ class Engine:
             jobs_running=self._jobs_running,
             limits=limits.connection,
         )
-        self.health = HealthServer(config.host, config.port, self._health)
+        page = MetricsPage(self.totals, self._gauges)
+        self.health = HealthServer(config.host, config.port, self._health, page.write)
         self.serving: asyncio.Task[None] | None = None
         self._closing = AsyncExitStack()
 
@@ -201,6 +209,10 @@ class Engine:
             logger.error("the worker cannot go on", extra={"cause": str(failure)})
             raise failure from failure.__cause__
 
+    def _registered(self, server: models.ServerInfo, info: WorkerInfo) -> None:
+        self.totals.count("worker_registrations")
+        self._announce(server, info)
+
     def _slots_changed(self) -> None:
         if self.admission.occupied:
             self._idle.clear()
@@ -248,9 +260,21 @@ class Engine:
             load_signal=reading.name,
         )
 
+    def _gauges(self) -> list[Gauge]:
+        return worker_gauges(
+            self._health(),
+            self.pool.snapshot(),
+            self.admission,
+            threshold=self._config.load_threshold,
+            loop_lag_seconds=self.status.loop_lag_seconds,
+        )
 
-def pool_config(config: WorkerConfig) -> PoolConfig:
-    """Return what the pool must know of the worker's settings."""
+
+def pool_config(config: WorkerConfig, totals: Totals) -> PoolConfig:
+    """Return what the pool must know of the worker's settings.
+
+    :param totals: where it counts.
+    """
     options = config.options
     return PoolConfig(
         entrypoint=options.entrypoint_fnc,
@@ -262,4 +286,5 @@ def pool_config(config: WorkerConfig) -> PoolConfig:
         memory_limit_mb=config.memory_limit_mb,
         asyncio_debug=asyncio.get_running_loop().get_debug(),
         user_arguments=options.job_user_arguments,
+        totals=totals,
     )

@@ -4,6 +4,7 @@
 ``GET /``               liveness: 200 ``OK`` as long as the event loop answers
 ``GET /ready``          readiness: 200 ``OK``, or 503 with one reason a line, its code first (see :class:`HealthState`)
 ``GET /worker``         what the worker is and does, as JSON
+``GET /metrics``        figures for Prometheus; 501 with the remedy where the package for it is not installed
 ======================  =============================================================================================
 
 ``HEAD`` works for each; other paths are 404, other methods 405.
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,6 +24,8 @@ from lk_agents.foundation.version import __version__
 
 if TYPE_CHECKING:
     from aiohttp import web
+
+    from lk_agents.metrics.exporter import Page
 
 __all__ = ["HealthServer", "HealthState"]
 
@@ -72,12 +75,20 @@ class HealthServer:
     :param host: address to listen on; "" for all interfaces.
     :param port: 0 for any free one.
     :param state: returns the worker's state; called at every request, must return at once.
+    :param metrics: writes the page of metrics for who takes these formats; None for no such page.
     """
 
-    def __init__(self, host: str, port: int, state: Callable[[], HealthState]) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        state: Callable[[], HealthState],
+        metrics: Callable[[str], Awaitable[Page]] | None = None,
+    ) -> None:
         self._host = host
         self._port = port
         self._state = state
+        self._metrics = metrics
         self._runner: web.AppRunner | None = None
 
     @property
@@ -96,6 +107,8 @@ class HealthServer:
         app.router.add_get("/", self._alive)
         app.router.add_get("/ready", self._ready)
         app.router.add_get("/worker", self._worker)
+        if self._metrics is not None:
+            app.router.add_get("/metrics", self._page)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=CLOSE_SECONDS)
         try:
             await self._runner.setup()
@@ -147,3 +160,13 @@ class HealthServer:
         content: dict[str, Any] = asdict(state)
         content |= {"sdk_version": __version__, "ready": not state.reasons(), "reasons": state.reasons()}
         return web.json_response(content)
+
+    async def _page(self, request: web.Request) -> web.Response:
+        from aiohttp import web
+
+        assert self._metrics is not None
+        try:
+            page = await self._metrics(request.headers.get("Accept", ""))
+        except ConfigError as error:
+            return web.Response(text=str(error), status=501)
+        return web.Response(body=page.body, headers={"Content-Type": page.content_type})

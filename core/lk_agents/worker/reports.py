@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from livekit.protocol.agent import JobStatus
 
-from lk_agents.foundation.clock import monotonic
+from lk_agents.foundation.clock import monotonic, wall_seconds
 from lk_agents.foundation.log import logger
 from lk_agents.worker import protocol
 from lk_agents.worker.admission import Admission, Slot
@@ -16,6 +16,7 @@ from lk_agents.worker.admission import Admission, Slot
 if TYPE_CHECKING:
     from lk_agents.ipc.pool import JobReport, PoolSnapshot
     from lk_agents.job.spec import JobSpec
+    from lk_agents.metrics.totals import Totals
     from lk_agents.worker.outbox import Outbox
 
 __all__ = ["JobReports"]
@@ -23,6 +24,9 @@ __all__ = ["JobReports"]
 ASSIGNMENT_SETTLES_SECONDS: Final = 0.2
 """So long after an assignment no end is told: the server notes the job as running only after it has sent the
 assignment, skips the end of a job that it has not noted, and then takes it for running for ever."""
+
+NOT_BEGUN: Final = "not_begun"
+"""The cause, in metrics, of the end of a job that no process has had."""
 
 ERROR_TEXT_LIMIT: Final = 1_000
 """Characters of a cause that are sent to the server."""
@@ -33,6 +37,7 @@ class JobReports:
 
     :param release: lets the process of an ended job go: its end was written, or cannot be.
     :param lost: told of each job whose process could not run its callbacks.
+    :param totals: where jobs and answers are counted.
     """
 
     def __init__(
@@ -42,12 +47,18 @@ class JobReports:
         *,
         release: Callable[[str], None],
         lost: Callable[[JobReport], None],
+        totals: Totals,
     ) -> None:
         self._admission = admission
         self._outbox = outbox
         self._release = release
         self._lost = lost
+        self._totals = totals
         self._unended: dict[str, float] = {}  # job id: when it was assigned
+
+    def answered(self, *, accepted: bool) -> None:
+        """Count an answer to the server's question whether the worker takes a job."""
+        self._totals.count("job_requests", "accepted" if accepted else "refused")
 
     def begin(self, job_id: str) -> None:
         """Note that the job was assigned: from now on the server is owed its end."""
@@ -64,6 +75,7 @@ class JobReports:
     def fail(self, job_id: str, cause: str) -> None:
         """Tell the server that a job failed that no process has; not if its end has been told already."""
         if self.owes(job_id):
+            self._totals.count("jobs", "failed", NOT_BEGUN)
             self._tell_end(job_id, success=False, cause=cause, settled=None)
 
     def job_started(self, spec: JobSpec, pid: int | None) -> None:
@@ -90,6 +102,7 @@ class JobReports:
                 "lost": report.lost,
             },
         )
+        self._count(report)
         if self.owes(job_id):
             cause = outcome.reason or outcome.cause.value
             self._tell_end(job_id, success=outcome.success, cause=cause, settled=lambda: self._release(job_id))
@@ -101,6 +114,12 @@ class JobReports:
     def pool_changed(self, snapshot: PoolSnapshot) -> None:
         """Take no jobs while processes cannot be started."""
         self._admission.set_broken(snapshot.broken_reason)
+
+    def _count(self, report: JobReport) -> None:
+        outcome = "lost" if report.lost else "success" if report.outcome.success else "failed"
+        self._totals.count("jobs", outcome, report.outcome.cause.value)
+        if report.spec.assigned_at:
+            self._totals.observe("job_duration", wall_seconds() - report.spec.assigned_at)
 
     def _tell_end(self, job_id: str, *, success: bool, cause: str, settled: Callable[[], None] | None) -> None:
         assigned_at = self._unended.pop(job_id)

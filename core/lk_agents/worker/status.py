@@ -44,6 +44,7 @@ class StatusLoop:
         self._threshold = threshold
         self._interval = interval
         self._reading = LoadReading(0.0, "none")
+        self._loop_lag_seconds = 0.0
         self._was_full = False
         self._was_draining = False
         self._later: asyncio.TimerHandle | None = None
@@ -53,6 +54,11 @@ class StatusLoop:
         """The last reading of the load."""
         return self._reading
 
+    @property
+    def loop_lag_seconds(self) -> float:
+        """By how much the event loop was late when this was its turn last."""
+        return self._loop_lag_seconds
+
     async def run(self) -> NoReturn:
         """Sample at once and then again and again, until cancelled."""
         try:
@@ -60,7 +66,9 @@ class StatusLoop:
                 self._reading = reading = await self._sample()
                 self._admission.set_load_full(reading.failing or reading.value >= self._threshold)
                 self.refresh()
+                due = asyncio.get_running_loop().time() + self._interval
                 await asyncio.sleep(self._interval)
+                self._loop_lag_seconds = max(0.0, asyncio.get_running_loop().time() - due)
         finally:
             self._forget_later()
 

@@ -25,13 +25,15 @@ from lk_agents_openai.live_messages import (
     SpeechStopped,
 )
 
-__all__ = ["EXPIRED", "Listener"]
+__all__ = ["Listener"]
 
 INTERIM_SECONDS: Final = 0.5
 """How often an interim is told at most."""
 COMMIT_EMPTY: Final = "input_audio_buffer_commit_empty"
 EXPIRED: Final = "session_expired"
 ITEMS_REMEMBERED: Final = 64
+RENEW_SECONDS: Final = 600.0
+"""A connection that is older than that is renewed in a pause: OpenAI ends it after an hour at the latest."""
 
 
 @dataclass(eq=False)
@@ -64,8 +66,6 @@ class Listener:
         self.session_id = ""
         self.settled: float | None = None
         """Until when the audio is settled by the message heard last, in seconds sent; None if it settles nothing."""
-        self.expired = False
-        """Whether the server wants no more of this connection."""
         self._language = language
         self._before, self._behind = padding_seconds
         self._sent_seconds = sent_seconds
@@ -76,6 +76,16 @@ class Listener:
         self._cut_at = 0.0
         self._cleared = False
         self._interim_at: float | None = None
+        self._expired = False
+        self._began_at = clock.monotonic()
+
+    @property
+    def wants_renewal(self) -> bool:
+        """Whether it is time for another connection: this one is old and somebody was just heard to the end, or the
+        server wants no more of it.
+        """
+        is_old = clock.monotonic() - self._began_at >= RENEW_SECONDS
+        return self._expired or (is_old and self.settled is not None and self.is_idle)
 
     @property
     def is_idle(self) -> bool:
@@ -235,7 +245,7 @@ class Listener:
                 self._commits.popleft()
             return
         if problem.code == EXPIRED:
-            self.expired = True
+            self._expired = True
             return
         raise _error(problem, "OpenAI reports an error")
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from lk_agents.foundation import clock
 from lk_agents.foundation.errors import APIConnectionError, APIError
 from lk_agents.foundation.ids import short_id
 from lk_agents.foundation.log import logger
@@ -40,8 +39,6 @@ QUIET: Final = 150
 """Of 32,768: a piece that gets no louder is silence, in which models hear what nobody has said."""
 USAGE_SECONDS: Final = 5.0
 ROUNDING_SECONDS: Final = 1e-6
-RENEW_SECONDS: Final = 600.0
-"""A connection that is older than that is renewed when nobody speaks: OpenAI ends it after an hour at the latest."""
 TYPES_NOTED: Final = 100
 
 
@@ -123,7 +120,6 @@ class SpeechStream(RecognizeStream):
         self._greeted = False
         self._last_event: SpeechEvent | None = None
         self._pieces = AudioByteStream(SAMPLE_RATE, 1, PIECE_SAMPLES)
-        self._connected_at = clock.monotonic()
         self._listener = Listener(
             self._opts.language,
             padding_seconds=self._opts.padding_seconds,
@@ -210,7 +206,7 @@ class SpeechStream(RecognizeStream):
             return []
         events = self._listener.hear(parsed)
         self._settle_silence(events)
-        if self._listener.expired or (self._listener.settled is not None and self._is_old()):
+        if self._listener.wants_renewal:
             self._reconnect()
         if self._listener.is_over and self._last_event is None:
             self._last_event = self._usage()
@@ -222,9 +218,6 @@ class SpeechStream(RecognizeStream):
         until = self._listener.settled
         if until is not None and not any(event.type is SpeechEventType.FINAL_TRANSCRIPT for event in events):
             self._input_ch.acknowledge(self._input_ch.axis.to_stream(until))
-
-    def _is_old(self) -> bool:
-        return self._listener.is_idle and clock.monotonic() - self._connected_at >= RENEW_SECONDS
 
     def _note_type(self, kind: str) -> None:
         if kind in self._noted_types or len(self._noted_types) >= TYPES_NOTED:

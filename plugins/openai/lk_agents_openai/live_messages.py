@@ -172,5 +172,5 @@ def parse_live(text: str) -> LiveMessage:
         if decoder is None:
             return UnknownMessage(kind)
         return cast("LiveMessage", decoder.decode(text))
-    except (msgspec.DecodeError, UnicodeEncodeError) as error:
+    except msgspec.DecodeError as error:
         raise MalformedMessageError(str(error)) from None  # the cause may quote it

@@ -21,7 +21,7 @@ Summary: Speech of Acme
 License-Expression: Apache-2.0
 License-File: LICENSE
 Requires-Python: >=3.11
-Requires-Dist: lk-agents>=0.1
+Requires-Dist: lk-agents>=0.1,<1
 Requires-Dist: aiohttp>=3
 
 # lk-agents-acme
@@ -54,12 +54,13 @@ def make(*, threshold=0.5):
 """,
 }
 Change = tuple[str, str, str]
-"""A file, a pattern in it, and what it is replaced by."""
+"""A file, a pattern in it, and what it is replaced by; with "no file" the file, or all of a folder, is left out."""
 METADATA, POINTS, TYPED = f"{DIST_INFO}/METADATA", f"{DIST_INFO}/entry_points.txt", f"{PACKAGE}/py.typed"
 PLUGIN, VAD = f"{PACKAGE}/plugin.py", f"{PACKAGE}/vad.py"
 
 MUTANTS: dict[str, tuple[Change, set[str]]] = {
-    "test_the_core_is_required_in_a_range": ((METADATA, ">=0.1", "==0.1.0"), set()),
+    "test_it_is_installed": ((DIST_INFO, "", "no file"), set()),
+    "test_the_core_is_required_in_a_range": ((METADATA, ">=0.1,<1", "==0.1.0"), set()),
     "test_the_versions_of_python_are_told": ((METADATA, "Requires-Python.*\n", ""), set()),
     "test_what_it_is_and_its_licence_are_told": ((METADATA, "License-Expression.*\n", ""), set()),
     "test_types_are_shipped": ((TYPED, "", "no file"), set()),
@@ -101,7 +102,7 @@ CHECKS = sorted(name for name in dir(PluginConformance) if name.startswith("test
 def install(folder: Path, *changes: Change) -> None:
     for name, text in GOOD.items():
         for file, pattern, replacement in changes:
-            if file == name and replacement == "no file":
+            if replacement == "no file" and file in {name, name.partition("/")[0]}:
                 break
             if file == name:
                 text, count = re.subn(pattern, replacement, text, flags=re.MULTILINE, count=1)
@@ -133,6 +134,26 @@ def test_a_good_package_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.syspath_prepend(str(tmp_path))
 
     assert failing() == set()
+
+
+@pytest.mark.parametrize("wanted", [">=0.1", "==0.1.0", "<1", ""])
+def test_a_range_of_the_core_has_both_ends(wanted: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    install(tmp_path, (METADATA, ">=0.1,<1", wanted))
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    assert failing() == {"test_the_core_is_required_in_a_range"}
+
+
+def test_of_a_package_that_is_not_installed_one_check_says_so_and_the_others_are_skipped() -> None:
+    class Missing(PluginConformance):
+        distribution = "lk-agents-missing"
+
+    with pytest.raises(AssertionError, match=r"'lk-agents-missing' is not installed in .*: pip install -e \."):
+        Missing().test_it_is_installed()
+    for check in CHECKS:
+        if check != "test_it_is_installed":
+            with pytest.raises(pytest.skip.Exception, match="lk-agents-missing is not installed"):
+                getattr(Missing(), check)()
 
 
 @pytest.mark.parametrize("check", sorted(MUTANTS))

@@ -38,8 +38,15 @@ class PluginConformance:
     """Packages, besides the core's and its own, that loading it may import in everybody's program: light ones."""
 
     # --- the package
+    def test_it_is_installed(self) -> None:
+        """In the environment in which the tests run: everything else is read from there."""
+        assert self._is_installed(), (
+            f"the distribution {self.distribution!r} is not installed in {sys.prefix}: pip install -e . (all other "
+            f"checks are skipped)"
+        )
+
     def test_the_core_is_required_in_a_range(self) -> None:
-        """From a version on, and not one exact version, with which no other plugin could be installed."""
+        """From a version on, up to one that may break it, and not one exact version: other plugins want theirs."""
         found = [match["range"].strip() for each in self._requirements() if (match := CORE.match(each))]
         assert found, f"{self.distribution} does not require lk-agents"
         for version_range in found:
@@ -47,6 +54,10 @@ class PluginConformance:
                 f"it requires 'lk-agents{version_range}'; say from which version on, such as 'lk-agents>=0.1'"
             )
             assert "==" not in version_range, f"it requires exactly 'lk-agents{version_range}'; allow a range"
+            assert "<" in version_range or "~=" in version_range, (
+                f"it requires 'lk-agents{version_range}'; say up to which version, such as 'lk-agents>=0.1,<1': a "
+                f"later one may change what the plugin stands on"
+            )
 
     def test_the_versions_of_python_are_told(self) -> None:
         """So that nobody installs it where it cannot run."""
@@ -130,15 +141,32 @@ class PluginConformance:
         assert not problems, f"what it offers cannot be built: {problems}"
 
     # --- what they look at
+    def _is_installed(self) -> bool:
+        from importlib.metadata import PackageNotFoundError, distribution
+
+        try:
+            distribution(self.distribution)
+        except PackageNotFoundError:
+            return False
+        return True
+
     def _metadata(self) -> PackageMetadata:
         from importlib.metadata import metadata
 
+        self._require_installed()
         return metadata(self.distribution)
+
+    def _require_installed(self) -> None:
+        if not self._is_installed():
+            import pytest
+
+            pytest.skip(f"{self.distribution} is not installed")
 
     def _requirements(self) -> list[str]:
         return list(self._metadata().get_all("Requires-Dist") or ())
 
     def _facts(self) -> dict[str, Any]:
+        self._require_installed()
         return _probe(self.distribution, tuple(sys.path))
 
     def _working(self) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lk_agents.testing.providers.ear import Ear, Told
     from lk_agents.testing.providers.llm import Answer, ChatCall, ScriptedLLM
-    from lk_agents.testing.providers.realtime import ScriptedContent, ScriptedRealtime, ScriptedRealtimeSession
+    from lk_agents.testing.providers.realtime import RealtimeAnswer, ScriptedContent, ScriptedRealtime
+    from lk_agents.testing.providers.realtime_session import ScriptedRealtimeSession
     from lk_agents.testing.providers.script import Break, BreakKind, ScriptError
     from lk_agents.testing.providers.speech import Heard, voice
     from lk_agents.testing.providers.stt import RecognizeCall, ScriptedSTT
@@ -21,6 +22,7 @@ __all__ = [
     "ChatCall",
     "Ear",
     "Heard",
+    "RealtimeAnswer",
     "RecognizeCall",
     "ScriptError",
     "ScriptedContent",
@@ -37,7 +39,8 @@ __all__ = [
 _NAMES = {
     "ear": ("Ear", "Told"),
     "llm": ("Answer", "ChatCall", "ScriptedLLM"),
-    "realtime": ("ScriptedContent", "ScriptedRealtime", "ScriptedRealtimeSession"),
+    "realtime": ("RealtimeAnswer", "ScriptedContent", "ScriptedRealtime"),
+    "realtime_session": ("ScriptedRealtimeSession",),
     "script": ("Break", "BreakKind", "ScriptError"),
     "stt": ("RecognizeCall", "ScriptedSTT"),
     "tts": ("ScriptedTTS",),

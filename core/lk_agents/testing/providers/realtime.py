@@ -2,30 +2,63 @@
 
 from __future__ import annotations
 
-import asyncio
-import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from lk_agents.foundation.ids import short_id
 from lk_agents.llm import ChatContext, FunctionContext
-from lk_agents.realtime import RealtimeCapabilities, RealtimeModel, RealtimeSession
-from lk_agents.testing.providers.script import ScriptError
-from lk_agents.testing.providers.speech import tone
+from lk_agents.realtime import RealtimeCapabilities, RealtimeModel
+from lk_agents.testing.providers.script import Break, Breaks, ScriptError
 from lk_agents.utils.aio.channel import Chan
-from lk_agents.utils.aio.tasks import TaskSet, cancel_and_wait
 
 if TYPE_CHECKING:
     from livekit import rtc
 
-    from lk_agents.realtime.model import OnDuplicate
+    from lk_agents.testing.providers.realtime_session import ScriptedRealtimeSession
+    from lk_agents.testing.providers.speech import Heard
 
-__all__ = ["ScriptedContent", "ScriptedRealtime", "ScriptedRealtimeSession"]
+__all__ = ["OUTPUT_RATE", "RealtimeAnswer", "ScriptedContent", "ScriptedRealtime", "ScriptedResponse"]
 
 OUTPUT_RATE: Final = 24_000
-FRAME_SECONDS: Final = 0.02
 SECONDS_PER_CHARACTER: Final = 0.06
+
+
+@dataclass(frozen=True, kw_only=True)
+class RealtimeAnswer:
+    """A response, and how it comes.
+
+    :param text: what it says.
+    :param calls: the functions that it calls behind that: name and arguments.
+    :param as_text: it is written, not spoken.
+    :param first_seconds: how long the model thinks about it.
+    :param pace: how much faster than it is spoken its audio comes; None for at once.
+    :param seconds: of its audio; by default by its characters.
+    :param stall_at: after so many seconds of audio nothing more comes, and it does not end; 0 for not even a part.
+    :param status: how it ends.
+    """
+
+    text: str = ""
+    calls: Sequence[tuple[str, Mapping[str, Any]]] = ()
+    as_text: bool = False
+    first_seconds: float = 0.0
+    pace: float | None = None
+    seconds: float | None = None
+    stall_at: float | None = None
+    status: Literal["completed", "failed", "incomplete"] = "completed"
+
+    @property
+    def audio_seconds(self) -> float:
+        """How long its audio is."""
+        return len(self.text) * SECONDS_PER_CHARACTER if self.seconds is None else self.seconds
+
+
+@dataclass
+class ScriptedResponse:
+    """A response; see :class:`lk_agents.realtime.RealtimeResponse`."""
+
+    id: str = field(default_factory=lambda: short_id("resp_"))
+    status: str = "in_progress"
 
 
 @dataclass
@@ -47,14 +80,37 @@ class ScriptedRealtime(RealtimeModel):
 
     :param answers: what it says, in order.
     :param supports_truncate: whether its server can cut what was not heard.
+    :param caller: what the user says, by the sound of ``voice()``: its server hears when a turn has ended, and answers.
+        Without, the program says when.
+    :param silence_seconds: how long the user must be silent for that.
+    :param transcript_seconds: how much later it is understood; None for never.
+    :param sync_seconds: how long it takes to connect.
+    :param breaks: what goes wrong; ``at`` counts the responses of a session that have begun: 0 is the connection, which
+        is tried three times. An error is a lost connection then, and a stall lets nothing more come.
     """
 
-    def __init__(self, answers: Sequence[str] = (), *, supports_truncate: bool = True) -> None:
+    def __init__(
+        self,
+        answers: Iterable[RealtimeAnswer | str] = (),
+        *,
+        supports_truncate: bool = True,
+        caller: Sequence[Heard] | None = None,
+        silence_seconds: float = 0.5,
+        transcript_seconds: float | None = 0.0,
+        sync_seconds: float = 0.0,
+        breaks: Iterable[Break] = (),
+    ) -> None:
         self._capabilities = RealtimeCapabilities(
             supports_truncate=supports_truncate, input_audio_sample_rate=OUTPUT_RATE
         )
-        self.answers = list(answers)
+        self.answers = [RealtimeAnswer(text=each) if isinstance(each, str) else each for each in answers]
         """What has not been said yet."""
+        self.caller = None if caller is None else tuple(caller)
+        self.silence_seconds = silence_seconds
+        self.transcript_seconds = transcript_seconds
+        self.sync_seconds = sync_seconds
+        self.breaks = Breaks(breaks)
+        """What goes wrong; counts the connections."""
         self.sessions: list[ScriptedRealtimeSession] = []
 
     @property
@@ -66,9 +122,20 @@ class ScriptedRealtime(RealtimeModel):
         self, *, chat_ctx: ChatContext | None = None, fnc_ctx: FunctionContext | None = None
     ) -> ScriptedRealtimeSession:
         """Begin a conversation."""
-        session = ScriptedRealtimeSession(self, chat_ctx or ChatContext(), fnc_ctx)
+        from lk_agents.testing.providers.realtime_session import ScriptedRealtimeSession
+
+        session = ScriptedRealtimeSession(self, ChatContext() if chat_ctx is None else chat_ctx.copy(), fnc_ctx)
         self.sessions.append(session)
         return session
+
+    def next_answer(self) -> RealtimeAnswer:
+        """Take the next answer out of the script.
+
+        :raises ScriptError: there is none left.
+        """
+        if not self.answers:
+            raise ScriptError(f"{self.label}: nothing is left to say")
+        return self.answers.pop(0)
 
     async def aclose(self) -> None:
         """Close all sessions."""
@@ -76,107 +143,10 @@ class ScriptedRealtime(RealtimeModel):
             await session.aclose()
 
     def assert_done(self) -> None:
-        """Check that everything was said.
+        """Check that everything was said, and everything went wrong that should.
 
-        :raises ScriptError: an answer is left.
+        :raises ScriptError: something is left.
         """
-        if self.answers:
-            raise ScriptError(f"{self.label}: never said: {self.answers}")
-
-
-class ScriptedRealtimeSession(RealtimeSession):
-    """One conversation; what the agent does to it is recorded."""
-
-    def __init__(self, model: ScriptedRealtime, chat_ctx: ChatContext, fnc_ctx: FunctionContext | None) -> None:
-        super().__init__()
-        self._model = model
-        self._chat_ctx = chat_ctx
-        self._fnc_ctx = fnc_ctx
-        self._tasks = TaskSet()
-        self._response: asyncio.Task[None] | None = None
-        self._init_sync_task = self._tasks.create_task(asyncio.sleep(0), name="lk-scripted-sync")
-        self.heard: list[rtc.AudioFrame] = []
-        self.truncated: list[tuple[str, int]] = []
-        """Each item that was cut, and after how many milliseconds."""
-        self.cancelled = 0
-        """How many responses were stopped."""
-
-    @property
-    def fnc_ctx(self) -> FunctionContext | None:
-        """The functions that the model may call."""
-        return self._fnc_ctx
-
-    @fnc_ctx.setter
-    def fnc_ctx(self, fnc_ctx: FunctionContext | None) -> None:
-        self._fnc_ctx = fnc_ctx
-
-    @property
-    def server_vad_enabled(self) -> bool:
-        """Never: a test says when a turn has ended."""
-        return False
-
-    async def set_chat_ctx(self, ctx: ChatContext) -> None:
-        """Take the conversation over."""
-        self._chat_ctx = ctx.copy()
-
-    def chat_ctx_copy(self) -> ChatContext:
-        """Return the conversation."""
-        return self._chat_ctx.copy()
-
-    def _push_audio(self, frame: rtc.AudioFrame) -> None:
-        self.heard.append(frame)
-
-    def commit_audio_buffer(self) -> None:
-        """End the user's turn."""
-        self.emit("input_speech_committed")
-
-    def create_response(self, on_duplicate: OnDuplicate = "keep_both") -> None:
-        """Say the next answer.
-
-        :raises ScriptError: there is none left.
-        """
-        busy = self._response is not None and not self._response.done()
-        if busy and on_duplicate == "cancel_new":
-            return
-        if busy and on_duplicate == "cancel_existing":
-            self.cancel_response()
-        if not self._model.answers:
-            raise ScriptError(f"{self._model.label}: nothing is left to say")
-        content = ScriptedContent(self._model.answers.pop(0))
-        self._response = self._tasks.create_task(self._say(content), name="lk-scripted-response")
-
-    def cancel_response(self) -> None:
-        """Stop the response under way."""
-        if self._response is not None and not self._response.done():
-            self._response.cancel()
-            self.cancelled += 1
-
-    def _truncate_conversation_item(self, *, item_id: str, content_index: int, audio_end_ms: int) -> None:  # noqa: ARG002  there is one
-        self.truncated.append((item_id, audio_end_ms))
-
-    def _update_conversation_item_content(self, *, item_id: str, content: Any = None) -> None:
-        for message in self._chat_ctx.messages:
-            if message.id == item_id:
-                message.content = content
-
-    async def aclose(self) -> None:
-        """End the session."""
-        if self._response is not None:
-            await cancel_and_wait(self._response)
-        await self._tasks.aclose()
-
-    async def _say(self, content: ScriptedContent) -> None:
-        self.emit("response_content_added", content)
-        try:
-            for index, word in enumerate(content.text.split(" ")):
-                content.text_stream.send_nowait(word if index == 0 else f" {word}")
-            seconds = len(content.text) * SECONDS_PER_CHARACTER
-            for _ in range(math.ceil(seconds / FRAME_SECONDS)):
-                content.audio_stream.send_nowait(tone(round(FRAME_SECONDS * OUTPUT_RATE), OUTPUT_RATE))
-                await asyncio.sleep(0)
-        finally:
-            content.text_stream.close()
-            content.audio_stream.close()
-        self._chat_ctx.append(text=content.text, role="assistant")
-        self._chat_ctx.messages[-1].id = content.item_id
-        self.emit("response_content_done", content)
+        left = [each.text for each in self.answers] + self.breaks.unused()
+        if left:
+            raise ScriptError(f"{self.label}: never said, or never happened: {left}")
