@@ -46,6 +46,7 @@ class Callers:
             cwd=ROOT,
             env=bare_environment(),
             limit=LONGEST_LINE,
+            start_new_session=True,  # their priority is that of a session
         )
         callers = cls(process)
         try:

@@ -25,10 +25,11 @@ AUDIO: Final = ROOT / "examples" / "demo" / "audio"
 CUTS: Final = (
     ("caller.wav", 1.10, 4.60),  # I would like to know whether my parcel has left the harbour yet.
     ("somebody_else.wav", 0.0, 3.33),  # Seven brown foxes walked quietly along the river,
-    ("caller.wav", 0.0, 4.60),  # Good morning. I would like to know ...
     ("somebody_else.wav", 3.33, 5.40),  # looking for a warm place to sleep.
+    ("somebody_else.wav", 0.0, 5.40),  # both
 )
-"""File, and from where to where, in seconds. Between words there is at most 0.4 s of silence: nobody's turn ends."""
+"""File, and from where to where, in seconds. Between words it is never quiet for so long that a turn could end, even
+where a busy machine makes a pause longer on its way."""
 LOUD: Final = 10 ** (-35 / 20)
 """Of the peak: 35 dB below it are the last sounds of a word, and far above the noise of a room."""
 HUSH: Final = 3.0

@@ -13,6 +13,8 @@ from lk_agents.testing import VirtualClock
 from lk_agents.testing.providers import Break, ScriptedLLM, ScriptedSTT, ScriptedTTS, ScriptedVAD
 from lk_agents.testing.session import ScriptedCall
 
+pytestmark = pytest.mark.timeout(90)  # a busy machine is slow at five minutes of audio
+
 CALLER = [*QUESTIONS, INTERRUPTING]
 ENDPOINTING = 0.5
 FIRST_TOKEN = 0.4

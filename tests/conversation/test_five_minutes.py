@@ -8,6 +8,8 @@ from tests.conversation.call import Call
 from lk_agents.testing import VirtualClock
 from lk_agents.testing.providers import Answer, Heard
 
+pytestmark = pytest.mark.timeout(90)  # a busy machine is slow at five minutes of audio
+
 SECONDS = 300.0
 TURNS = 20
 QUESTIONS = [

@@ -22,7 +22,7 @@ from tests.llm.scripted import (
     weather_call,
 )
 
-from lk_agents.foundation.errors import APIConnectionError, APIStatusError, APITimeoutError
+from lk_agents.foundation.errors import APIConnectionError, APIStatusError, APITimeoutError, ConfigError
 from lk_agents.foundation.types import APIConnectOptions
 from lk_agents.llm import (
     LLM,
@@ -429,3 +429,9 @@ def test_it_can_do_what_all_can_and_needs_what_one_needs(
     members: list[LLM[Any]] = [ScriptedLLM([], capabilities=first), ScriptedLLM([], capabilities=second)]
 
     assert FallbackAdapter(members).capabilities == expected
+
+
+@pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
+def test_an_attempt_timeout_that_cannot_be_is_refused(seconds: float) -> None:
+    with pytest.raises(ConfigError, match=r"attempt_timeout is .*; it must be a number of seconds above 0"):
+        FallbackAdapter([ScriptedLLM([text("hello")])], attempt_timeout=seconds)

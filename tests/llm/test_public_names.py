@@ -44,7 +44,7 @@ PARAMETERS = {
     llm.ChatMessage.create: "text images role id",
     llm.ChatMessage.create_tool_calls: "called_functions text",
     llm.ChatMessage.create_tool_from_called_function: "called_function",
-    llm.FallbackAdapter: "llm attempt_timeout max_retry_per_llm retry_interval",
+    llm.FallbackAdapter: "llm attempt_timeout max_retry_per_llm retry_interval hedge",
     llm.FallbackAdapter.chat: "self chat_ctx conn_options fnc_ctx temperature n parallel_tool_calls tool_choice",
     llm.FunctionContext.ai_callable: "self name description auto_retry",
     llm.LLM: "capabilities",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
 import pytest
 from tests.stt.detecting import LoudnessVAD
@@ -33,7 +34,13 @@ async def test_a_member_that_does_not_listen_needs_a_detector_and_is_named() -> 
 
 
 @pytest.mark.parametrize(
-    "numbers", [{"attempt_timeout": 0}, {"attempt_timeout": -1}, {"max_retry_per_stt": -1}, {"retry_interval": -0.1}]
+    "numbers",
+    [
+        *({"attempt_timeout": value} for value in (0, -1, math.nan, math.inf)),
+        {"max_retry_per_stt": -1},
+        {"retry_interval": -0.1},
+    ],
+    ids=str,
 )
 async def test_numbers_that_make_no_sense_are_refused(numbers: dict[str, int]) -> None:
     with pytest.raises(ConfigError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Callable
 
 import pytest
@@ -278,3 +279,23 @@ async def test_a_failure_that_is_not_the_providers_ends_the_stream_at_once() -> 
     assert (await anext(stream)).type == START
     with pytest.raises(KeyError):
         await anext(stream)
+
+
+async def test_a_stream_that_is_dropped_while_it_is_open_hints_at_closing_it() -> None:
+    stream = HearingSTT().stream()
+    stream.push_frame(frame(1))
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+    del stream
+    with pytest.warns(ResourceWarning, match=r"a stream of tests\.stt\.hearing\.HearingSTT was dropped .* aclose\(\)"):
+        gc.collect()
+
+
+async def test_a_stream_that_has_ended_may_be_dropped() -> None:
+    stream = HearingSTT().stream()
+    stream.end_input()
+    assert [event async for event in stream] == []
+
+    del stream
+    gc.collect()  # warnings are errors

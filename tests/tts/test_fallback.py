@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import Any
 
 import pytest
@@ -50,6 +51,9 @@ def test_members_need_the_same_number_of_channels() -> None:
     "options",
     [
         {"attempt_timeout": 0},
+        {"attempt_timeout": math.nan},
+        {"attempt_timeout": math.inf},
+        {"no_fallback_after_audio_duration": math.nan},
         {"max_retry_per_tts": -1},
         {"retry_interval": -1},
         {"no_fallback_after_audio_duration": -1},

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.tts.speakers import frame_of, heard
+from tests.tts.speakers import Speaker, frame_of, heard
 
+from lk_agents.foundation.errors import ConfigError
 from lk_agents.tts import SynthesizedAudio
 from lk_agents.tts.audio import split_frame
 from lk_agents.tts.text import is_speakable, parts_of
@@ -20,6 +21,17 @@ def test_letters_and_digits_of_any_script_can_be_spoken(text: str) -> None:
 @pytest.mark.parametrize("text", ["", " \n", "…", "👩‍👩‍👧", "```", "| - |", "\u200d\ufe0f", "$%&"])
 def test_marks_emoji_and_white_space_cannot(text: str) -> None:
     assert not is_speakable(text)
+
+
+@pytest.mark.parametrize("text", [None, 3, b"hello"])
+async def test_what_is_no_text_is_refused_at_the_call(text: object) -> None:
+    tts = Speaker()
+    told = rf"what is to be spoken is of the type {type(text).__name__}; it must be a text"
+    with pytest.raises(ConfigError, match=told):
+        tts.synthesize(text)  # type: ignore[arg-type]
+    async with tts.stream() as stream:
+        with pytest.raises(ConfigError, match=told):
+            stream.push_text(text)  # type: ignore[arg-type]
 
 
 def test_a_short_text_stays_as_it_is() -> None:

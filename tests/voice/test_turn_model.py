@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -19,6 +20,8 @@ from lk_agents.voice import signals as s
 from lk_agents.voice.options import TurnOptions
 from lk_agents.voice.signals import SpeechKind
 from lk_agents.voice.user_turn import VERDICT_SECONDS
+
+pytestmark = pytest.mark.timeout(120)  # chance takes its time on a busy machine
 
 LONGEST_SPEECH = 3.0
 SPEECH_WITHIN = LONGEST_SPEECH + 3.0 + 0.1 + 1.0
@@ -295,6 +298,7 @@ class Conversation(RuleBasedStateMachine):
 
 
 TestConversation = Conversation.TestCase
+TestConversation.pytestmark = [pytest.mark.timeout(120)]  # type: ignore[attr-defined]  chance takes its time
 TestConversation.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 
 Segment = tuple[float, float, float, int]
@@ -317,6 +321,7 @@ segments = st.lists(
     preemptive=st.booleans(),
     hangover=st.sampled_from([0.0, 0.08]),
 )
+@pytest.mark.timeout(120)
 @settings(max_examples=150, deadline=None)
 def test_no_reply_is_heard_to_a_turn_that_the_user_continues(
     spoken: list[Segment], reply_after: float, interims: bool, preemptive: bool, hangover: float

@@ -57,6 +57,7 @@ __all__ = ["ConsoleWishes", "run_console"]
 
 ROOM: Final = "console"
 _FORCED_SECONDS: Final = 2.0
+"""How long a second Ctrl-C leaves the conversation to end."""
 _PLAIN_WIDTH: Final = 160
 _PLUGIN_NAME: Final = "lk-agents console"
 

@@ -163,7 +163,8 @@ def _the_one(kind: type[Provider], name: str, registry: PluginRegistry, own: Seq
     if not found:
         names = sorted({offer.provider.name for offer in everything})
         listed = ", ".join(map(repr, names)) or (
-            "none; install one that does: their names begin with 'lk-agents-', and 'lk-agents plugins' shows what is there"
+            "none; install one that does: their names begin with 'lk-agents-', and 'lk-agents plugins' shows what is "
+            "there"
         )
         there = "there are" if own else "installed plugins offer"
         raise PluginError(

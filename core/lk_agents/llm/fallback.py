@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from lk_agents.foundation.errors import APITimeoutError
+from lk_agents.foundation.errors import APITimeoutError, ConfigError
 from lk_agents.foundation.types import APIConnectOptions
 from lk_agents.llm.chunks import ChatChunk, LLMCapabilities, ToolChoice, carries_output
 from lk_agents.llm.model import LLM
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from lk_agents.llm.chat_context import ChatContext
     from lk_agents.llm.function_context import FunctionContext
     from lk_agents.metrics.records import LLMMetrics
+    from lk_agents.streams.hedging import Contestant
 
 __all__ = ["AvailabilityChangedEvent", "FallbackAdapter"]
 
@@ -56,7 +58,11 @@ class FallbackAdapter(LLM[Literal["llm_availability_changed"]]):
         later pauses as well.
     :param max_retry_per_llm: how often a model that fails is asked again before the next one is.
     :param retry_interval: seconds between the attempts of one model after the first retry.
-    :raises ConfigError: there is no model, or a figure is negative.
+    :param hedge: whether the next model is asked as well when one is slow to begin: True for slower than 19 of 20 of
+        its last answers (from the 20th answer on, and never before 0.1 s), a number for that many seconds. The first
+        text or call wins; the other request is cancelled, and its metrics are marked as ``hedged``. A model for which
+        that happens three times in a row becomes unavailable.
+    :raises ConfigError: there is no model, or a figure is out of range.
     """
 
     def __init__(
@@ -66,7 +72,10 @@ class FallbackAdapter(LLM[Literal["llm_availability_changed"]]):
         attempt_timeout: float = 10.0,
         max_retry_per_llm: int = 1,
         retry_interval: float = 5.0,
+        hedge: bool | float = False,
     ) -> None:
+        if not 0 < attempt_timeout < math.inf:
+            raise ConfigError(f"attempt_timeout is {attempt_timeout!r}; it must be a number of seconds above 0")
         super().__init__(
             capabilities=LLMCapabilities(
                 supports_choices_on_int=all(member.capabilities.supports_choices_on_int for member in llm),
@@ -76,7 +85,7 @@ class FallbackAdapter(LLM[Literal["llm_availability_changed"]]):
         self._member_options = APIConnectOptions(
             max_retry=max_retry_per_llm, timeout=attempt_timeout, retry_interval=retry_interval
         )
-        self._members: Members[LLM[Any]] = Members(llm, on_change=self._changed)
+        self._members: Members[LLM[Any]] = Members(llm, on_change=self._changed, hedge=hedge)
         for member in self._members:
             member.on("metrics_collected", self._hand_on)
 
@@ -151,7 +160,7 @@ class _FallbackStream(LLMStream):
         self._members = members
         self._ask = ask
         self._attempt_seconds = llm.attempt_timeout
-        self._asked: LLMStream | None = None
+        self._asked: list[LLMStream] = []
         self._answering: LLMStream | None = None
         self._closing = TaskSet()
         self._probe_ctx: ChatContext | None = None
@@ -169,8 +178,8 @@ class _FallbackStream(LLMStream):
 
     @property
     def has_begun(self) -> bool:
-        """Whether the member that is asked has begun to answer."""
-        return self._asked is not None and self._asked.has_begun
+        """Whether a member that is asked has begun to answer."""
+        return super().has_begun or any(stream.has_begun for stream in self._asked)
 
     async def aclose(self) -> None:
         """End the request to whichever member it went; see :meth:`LLMStream.aclose`."""
@@ -181,26 +190,40 @@ class _FallbackStream(LLMStream):
         await self._run()  # the members are watched one by one, not their sum
 
     async def _run(self) -> None:
-        await self._members.first(self._answer_of, probe=self._probe)
+        await self._members.first_hedged(self._answer_of, probe=self._probe)
 
-    async def _answer_of(self, member: LLM[Any]) -> None:
-        self._asked = stream = self._ask(member, self._chat_ctx)
+    async def _answer_of(self, member: LLM[Any], contestant: Contestant[LLM[Any], None]) -> None:
+        stream = self._ask(member, self._chat_ctx)
+        self._asked.append(stream)
+        contestant.has_begun = lambda: stream.has_begun
         try:
-            await self._pass_on(stream)
+            await self._pass_on(stream, contestant)
         except Exception as error:
             if self._first_output_at is not None:
                 raise NoFallbackError from error
             raise
         finally:
+            self._asked.remove(stream)
             # Not waited for: a member that does not end in time must not delay the next one.
             self._closing.create_task(stream.aclose(), name=f"lk-close {member.label}")
 
-    async def _pass_on(self, stream: LLMStream) -> None:
+    async def _pass_on(self, stream: LLMStream, contestant: Contestant[LLM[Any], None]) -> None:
         answer = _Answer(stream, self._attempt_seconds)
+        before: list[ChatChunk] = []  # without text or call; another member may still answer
         while (chunk := await answer.next()) is not None:
-            self._answering = stream
-            await self._event_ch.send(chunk)
+            before.append(chunk)
+            if self._answering is stream or carries_output(chunk):
+                await self._begin(stream, before, contestant)
+        await self._begin(stream, before, contestant)
         self._function_calls_info += stream.function_calls  # also what it did not send as a chunk
+
+    async def _begin(self, stream: LLMStream, chunks: list[ChatChunk], contestant: Contestant[LLM[Any], None]) -> None:
+        """Hand on what a member has given: it is the one that answers."""
+        contestant.claim()
+        self._answering = stream
+        for chunk in chunks:
+            await self._event_ch.send(chunk)
+        chunks.clear()
 
     async def _probe(self, member: LLM[Any]) -> None:
         """Ask a member the same again, and read its answer up to its first output."""

@@ -52,6 +52,8 @@ def provider_of(record: LLMMetrics | TTSMetrics | STTMetrics | VADMetrics) -> st
 
 def outcome_of(record: LLMMetrics | TTSMetrics | STTMetrics) -> str:
     """Return how a request ended, in a word."""
+    if record.hedged:
+        return "hedged"
     if record.error is not None:
         return "error"
     return "cancelled" if getattr(record, "cancelled", False) else "ok"

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from lk_agents.foundation.log import logger
 from lk_agents.hooks.current import known_registry
 from lk_agents.metrics.counting import current_counter
+from lk_agents.metrics.hedged import has_lost
+from lk_agents.metrics.records import LLMMetrics, STTMetrics, TTSMetrics
 from lk_agents.metrics.spans import trace_request
 
 if TYPE_CHECKING:
@@ -23,6 +25,8 @@ def publish(engine: EventEmitter[Any], record: AgentMetrics) -> None:
     plugins and counters would count it twice. Returns at once and raises nothing: a failing listener or plugin is
     logged. Where no registry of plugins has been set, plugins are not looked for.
     """
+    if has_lost() and isinstance(record, LLMMetrics | TTSMetrics | STTMetrics):
+        record.hedged = True
     try:
         engine.emit("metrics_collected", record)
     except Exception:  # noqa: BLE001  a listener with wrong parameters must not end the stream that is measured

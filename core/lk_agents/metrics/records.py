@@ -90,6 +90,8 @@ class STTMetrics:
     :param error: why it failed; None if it did not.
     :param provider: the provider's short name, such as ``"deepgram"``, for price tables.
     :param model: the provider's name of the model.
+    :param hedged: whether a second request was faster than this one, which has cost something all the same; see
+        ``hedge`` of the fallback adapters.
     """
 
     request_id: str
@@ -101,6 +103,7 @@ class STTMetrics:
     error: Error | None
     provider: str = field(default="", kw_only=True)
     model: str = field(default="", kw_only=True)
+    hedged: bool = field(default=False, kw_only=True)
 
 
 @dataclass
@@ -118,6 +121,8 @@ class TTSMetrics:
     :param segment_id: the segment of the stream.
     :param provider: the provider's short name, such as ``"elevenlabs"``, for price tables.
     :param model: the provider's name of the model.
+    :param hedged: whether a second request was faster than this one, which has cost something all the same; see
+        ``hedge`` of the fallback adapters.
     """
 
     request_id: str
@@ -133,6 +138,7 @@ class TTSMetrics:
     segment_id: str = field(default="", kw_only=True)
     provider: str = field(default="", kw_only=True)
     model: str = field(default="", kw_only=True)
+    hedged: bool = field(default=False, kw_only=True)
 
 
 @dataclass
@@ -167,6 +173,8 @@ class LLMMetrics:
     :param cached_prompt_tokens: how many of the prompt tokens came from the provider's cache.
     :param provider: the provider's short name, such as ``"openai"``, for price tables.
     :param model: the provider's name of the model.
+    :param hedged: whether a second request was faster than this one, which has cost something all the same; see
+        ``hedge`` of the fallback adapters.
     """
 
     request_id: str
@@ -183,6 +191,7 @@ class LLMMetrics:
     cached_prompt_tokens: int = field(default=0, kw_only=True)
     provider: str = field(default="", kw_only=True)
     model: str = field(default="", kw_only=True)
+    hedged: bool = field(default=False, kw_only=True)
 
 
 class PipelineSTTMetrics(STTMetrics):

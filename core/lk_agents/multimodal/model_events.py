@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from lk_agents.foundation.errors import APIError
 from lk_agents.foundation.log import logger
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from lk_agents.realtime import RealtimeContent, RealtimeTranscription
 
 __all__ = ["ModelEvents", "as_error"]
+
+
+REMEMBERED: Final = 16
+"""Of so many parts of responses it is known whether they came with text."""
 
 
 class ModelEvents:
@@ -39,6 +44,7 @@ class ModelEvents:
         self._max_text_retries = max_text_retries
         self._texts = 0
         self._early: list[RealtimeContent] | None = []
+        self._parts: deque[RealtimeContent] = deque(maxlen=REMEMBERED)
         self._closed = False
         responses = session.responses
         handlers: dict[str, Callable[..., None]] = {
@@ -94,6 +100,7 @@ class ModelEvents:
     # --- what the model says -----------------------------------------------------------------------------------------
 
     def _part_added(self, content: RealtimeContent) -> None:
+        self._parts.append(content)
         if self._early is not None:
             self._early.append(content)
         else:
@@ -113,7 +120,9 @@ class ModelEvents:
             self._session.responses.failed(content.response_id, error)
 
     def _agent_said(self, said: RealtimeTranscription) -> None:
-        self._session.transcripts.agent_said(said.transcript)
+        shown = any(each.item_id == said.item_id and each.text for each in self._parts)
+        if not shown:  # else it was, word by word, while it was heard
+            self._session.transcripts.agent_said(said.transcript)
         self._emit("agent_speech_committed", said.transcript)
 
     # --- functions, measurements, faults -----------------------------------------------------------------------------

@@ -104,6 +104,20 @@ class EventStream(ABC, Generic[EventT]):
     def _finished(self, *, cancelled: bool, error: BaseException | None) -> None:
         """Report, when the last event has been sent; called once, whatever the end."""
 
+    def __del__(self) -> None:
+        # Streams that wait for a socket are held by the loop and never come here; the others are worth a hint.
+        task = getattr(self, "_task", None)
+        if task is not None and not task.done() and not task.get_loop().is_closed():
+            import warnings
+
+            warnings.warn(
+                f"a stream of {self._label} was dropped while it was open: close it with aclose(), or use it in "
+                f"'async with'",
+                ResourceWarning,
+                source=self,
+                stacklevel=1,
+            )
+
     # --- reading and closing -----------------------------------------------------------------------------------------
 
     def __aiter__(self) -> Self:

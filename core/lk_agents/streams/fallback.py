@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, NoReturn, Protocol, TypeVar
 
 from lk_agents.foundation import clock
-from lk_agents.foundation.errors import APIConnectionError, APIError, ConfigError
+from lk_agents.foundation.errors import APIConnectionError, APIError, APITimeoutError, ConfigError
 from lk_agents.foundation.log import logger
+from lk_agents.streams.hedging import LOSSES_IN_A_ROW, Contestant, HedgeTimes, Race
 from lk_agents.utils.aio.tasks import cancel_and_wait
 
 __all__ = ["Member", "Members", "NoFallbackError"]
@@ -44,14 +45,23 @@ class Members(Generic[MemberT]):
 
     :param members: at least one.
     :param on_change: told of a member that has become unavailable or available again; only of changes.
-    :raises ConfigError: there is no member.
+    :param hedge: when :meth:`first_hedged` asks another member as well; see :class:`HedgeTimes`.
+    :raises ConfigError: there is no member, or ``hedge`` is out of range.
     """
 
-    def __init__(self, members: Sequence[MemberT], *, on_change: Callable[[MemberT, bool], None]) -> None:
+    def __init__(
+        self,
+        members: Sequence[MemberT],
+        *,
+        on_change: Callable[[MemberT, bool], None],
+        hedge: bool | float = False,
+    ) -> None:
         if not members:
             raise ConfigError("a fallback adapter was given no member: it needs at least one")
         self._members = tuple(members)
         self._on_change = on_change
+        self._times = HedgeTimes(hedge)
+        self._leaving: set[asyncio.Task[Any]] = set()
         self._unavailable: set[int] = set()
         self._failures: dict[int, int] = {}
         self._probes: dict[int, asyncio.Task[None]] = {}
@@ -87,8 +97,7 @@ class Members(Generic[MemberT]):
             try:
                 result = await attempt(member)
             except NoFallbackError as final:
-                self.failed(member, probe, final.__cause__ or final)
-                raise (final.__cause__ or final) from (final.__cause__.__cause__ if final.__cause__ else None)
+                self._raise_final(member, probe, final)
             except Exception as error:  # noqa: BLE001  whatever it is, the next member is asked
                 failure = error
                 self.failed(member, probe, error)
@@ -96,9 +105,48 @@ class Members(Generic[MemberT]):
                 if failures == self._failures.get(id(member), 0):
                     self.recovered(member)  # it may have been asked only because all were unavailable
                 return result
-        took = clock.monotonic() - began_at
-        labels = ", ".join(member.label for member in self._members)
-        raise self._all_failed(f"all members failed ({labels}) within {took:.2f} s", failure) from failure
+        raise self._all_failed(began_at, failure) from failure
+
+    async def first_hedged(
+        self,
+        attempt: Callable[[MemberT, Contestant[MemberT, T]], Awaitable[T]],
+        *,
+        probe: Callable[[MemberT], Awaitable[None]],
+    ) -> T:
+        """Return what :meth:`first` does; where a member is slow, the next one is asked as well, and the first counts.
+
+        A member that has lost three times in a row has failed. Cancelled, it waits until all that it has asked have
+        ended.
+
+        :param attempt: asks one member, and calls ``claim()`` of the contestant that it is given before it hands the
+            first output on. Whoever loses is cancelled.
+        """
+        times = self._times
+        if not times.is_on:
+            return await self.first(lambda member: attempt(member, Contestant(member)), probe=probe)
+        began_at, failures = clock.monotonic(), dict(self._failures)
+        failure: Exception | None = None
+        race = Race(attempt, times=times, on_loss=lambda member: self.failed(member, probe, _too_slow(member)))
+        candidates = self._candidates(probe)
+        try:
+            while (end := await race.next_end(candidates)) is not None:
+                member, task = end
+                try:
+                    result = task.result()
+                except NoFallbackError as final:
+                    self._raise_final(member, probe, final)
+                except Exception as error:  # noqa: BLE001  whatever it is, the next member is asked
+                    failure = error
+                    self.failed(member, probe, error)
+                else:
+                    if failures.get(id(member), 0) == self._failures.get(id(member), 0):
+                        self.recovered(member)
+                    self._let_go(race.leave())
+                    return result
+        except BaseException:
+            await race.aclose()
+            raise
+        raise self._all_failed(began_at, failure) from failure
 
     def failed(self, member: MemberT, probe: Callable[[MemberT], Awaitable[None]], error: BaseException) -> None:
         """Note that a member failed, and begin to probe it."""
@@ -122,7 +170,7 @@ class Members(Generic[MemberT]):
     async def aclose(self) -> None:
         """End all probes; the members stay open, they are their owner's."""
         self._closed = True
-        await cancel_and_wait(*self._probes.values())
+        await cancel_and_wait(*self._probes.values(), *self._leaving)
 
     def _candidates(self, probe: Callable[[MemberT], Awaitable[None]]) -> Iterator[MemberT]:
         available = [self.is_available(member) for member in self._members]  # others may change it in the meantime
@@ -167,8 +215,30 @@ class Members(Generic[MemberT]):
                 self._mark(member, available=True)
                 return
 
-    def _all_failed(self, text: str, failure: Exception | None) -> APIConnectionError:
+    def _let_go(self, tasks: list[asyncio.Task[Any]]) -> None:
+        """Keep tasks that have been cancelled until they end; nobody waits for them."""
+        for task in tasks:
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
+
+    def _raise_final(
+        self, member: MemberT, probe: Callable[[MemberT], Awaitable[None]], final: NoFallbackError
+    ) -> NoReturn:
+        failure = final.__cause__ or final
+        self.failed(member, probe, failure)
+        raise failure from failure.__cause__
+
+    def _all_failed(self, began_at: float, failure: Exception | None) -> APIConnectionError:
+        took = clock.monotonic() - began_at
+        labels = ", ".join(member.label for member in self._members)
+        text = f"all members failed ({labels}) within {took:.2f} s"
         error = APIConnectionError(text, retryable=getattr(failure, "retryable", True))
         if isinstance(failure, APIError):
             error.located_like(failure)
         return error
+
+
+def _too_slow(member: Member) -> APITimeoutError:
+    return APITimeoutError(f"{member.label} was slower than another one {LOSSES_IN_A_ROW} times in a row").located(
+        provider=member.label, phase="first_output"
+    )

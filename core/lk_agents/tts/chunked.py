@@ -12,7 +12,7 @@ from lk_agents.metrics.records import Error, TTSMetrics
 from lk_agents.streams.watch import Owed
 from lk_agents.tts.audio import SynthesizedAudio, seconds_of
 from lk_agents.tts.spoken_stream import SpokenStream
-from lk_agents.tts.text import is_speakable, parts_of
+from lk_agents.tts.text import is_speakable, parts_of, require_text
 from lk_agents.utils.audio import combine_frames
 
 if TYPE_CHECKING:
@@ -54,12 +54,14 @@ class ChunkedStream(SpokenStream):
     :param tts: who speaks.
     :param input_text: the text.
     :param conn_options: by default the synthesizer's own.
+    :raises ConfigError: what is to be spoken is no text.
     """
 
     _measured = True
     """Whether it emits metrics; an adapter leaves that to those that it asks."""
 
     def __init__(self, *, tts: TTS[Any], input_text: str, conn_options: APIConnectOptions | None = None) -> None:
+        require_text(input_text)
         self._input_text = input_text
         self._account = _Account(input_text)
         super().__init__(tts=tts, conn_options=conn_options)

@@ -44,6 +44,10 @@ class FallbackAdapter(TTS[Literal["tts_availability_changed"]]):
         the stream ends there, without an error. None to repeat it always.
     :param sample_rate: of the adapter, in Hz; by default the members' highest. Others are resampled.
     :param sentence_tokenizer: finds the sentences; by default :class:`lk_agents.tokenize.basic.SentenceTokenizer`.
+    :param hedge: whether the next member is asked as well when one is slow to begin a text or stream: True for slower
+        than 19 of 20 of its last ones (from the 20th on, and never before 0.1 s), a number for that many seconds. The
+        first audio wins and goes on; the other is cancelled, and its metrics are marked as ``hedged``. A member for
+        which that happens three times in a row becomes unavailable.
     :raises ConfigError: no member, members with different numbers of channels, or a value out of its range.
     """
 
@@ -57,8 +61,9 @@ class FallbackAdapter(TTS[Literal["tts_availability_changed"]]):
         no_fallback_after_audio_duration: float | None = 3.0,
         sample_rate: int | None = None,
         sentence_tokenizer: SentenceTokenizer | None = None,
+        hedge: bool | float = False,
     ) -> None:
-        members = Members(tts, on_change=self._availability_changed)
+        members = Members(tts, on_change=self._availability_changed, hedge=hedge)
         channels = {member.num_channels for member in members}
         if len(channels) > 1:
             found = ", ".join(f"{member.label}: {member.num_channels}" for member in members)

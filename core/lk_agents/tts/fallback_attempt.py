@@ -11,6 +11,8 @@ from lk_agents.tts.outlet import AudioResampler
 from lk_agents.utils.aio.tasks import cancel_and_wait
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lk_agents.foundation.types import APIConnectOptions
     from lk_agents.tts.fallback_rules import FallbackRules
     from lk_agents.tts.outlet import SegmentOutlet
@@ -30,6 +32,7 @@ class StreamAttempt:
     :param script: what is to be spoken.
     :param outlet: where to.
     :param sample_rate: of what is handed on, in Hz.
+    :param claim: called before anything is handed on; raises where another member was faster.
     """
 
     def __init__(
@@ -41,6 +44,7 @@ class StreamAttempt:
         script: Script,
         outlet: SegmentOutlet,
         sample_rate: int,
+        claim: Callable[[], None],
     ) -> None:
         self.heard_seconds = 0.0
         """How much was heard of the sentence that is spoken."""
@@ -52,6 +56,7 @@ class StreamAttempt:
         self._script = script
         self._outlet = outlet
         self._sample_rate = sample_rate
+        self._claim = claim
         self._given = script.first_number
         self._patience: asyncio.Timeout | None = None
         self._feed_error: Exception | None = None
@@ -128,6 +133,8 @@ class StreamAttempt:
         sentence = self._script.first
         if sentence is None or sentence.number >= self._given:
             return  # it speaks without having been asked
+        if audio.frame.samples_per_channel or audio.is_final:
+            self._claim()
         self.heard_seconds += seconds_of(audio)
         pieces = self._resampler.push(audio)
         if not audio.is_final:

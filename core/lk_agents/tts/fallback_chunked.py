@@ -14,6 +14,7 @@ from lk_agents.tts.text import is_speakable
 
 if TYPE_CHECKING:
     from lk_agents.foundation.types import APIConnectOptions
+    from lk_agents.streams.hedging import Contestant
     from lk_agents.tts.fallback import FallbackAdapter
     from lk_agents.tts.fallback_rules import Probe
     from lk_agents.tts.synthesizer import TTS
@@ -38,16 +39,18 @@ class FallbackChunkedStream(ChunkedStream):
         self._left = deque(sentence for sentence in sentences if is_speakable(sentence))
         while self._left:
             probe = partial(self._rules.probe_text, text=self._left[0], conn_options=self._conn_options)
-            await self._rules.members.first(partial(self._speak_with, probe=probe), probe=probe)
+            await self._rules.members.first_hedged(partial(self._speak_with, probe=probe), probe=probe)
 
-    async def _speak_with(self, member: TTS[Any], *, probe: Probe) -> None:
+    async def _speak_with(self, member: TTS[Any], contestant: Contestant[TTS[Any], None], *, probe: Probe) -> None:
         """Let a member speak what is left; returns when it has, or has failed but some progress was made."""
         has_finished_one = False
         while self._left:
             self._heard_seconds = 0.0
             try:
-                await self._speak(member, self._left[0])
+                await self._speak(member, self._left[0], contestant)
             except Exception as error:
+                if contestant.lane.has_lost:
+                    raise
                 is_enough = self._rules.forbids_fallback(self._heard_seconds)
                 if not is_enough and not has_finished_one:
                     raise
@@ -59,7 +62,7 @@ class FallbackChunkedStream(ChunkedStream):
             self._left.popleft()
             has_finished_one = True
 
-    async def _speak(self, member: TTS[Any], sentence: str) -> None:
+    async def _speak(self, member: TTS[Any], sentence: str, contestant: Contestant[TTS[Any], None]) -> None:
         resampler = AudioResampler(self._tts.sample_rate)
         start = self._account.seconds
         options = self._rules.options(self._conn_options)
@@ -68,8 +71,11 @@ class FallbackChunkedStream(ChunkedStream):
                 audio = await self._rules.next_audio(member, stream, was_heard=self._heard_seconds > 0)
                 if audio is None:
                     break
+                if audio.frame.samples_per_channel:
+                    contestant.claim()
                 self._heard_seconds += seconds_of(audio)
                 await self._send(resampler.push(audio), start)
+        contestant.claim()
         await self._send(resampler.flush(), start)
 
     async def _send(self, pieces: list[SynthesizedAudio], start_seconds: float) -> None:

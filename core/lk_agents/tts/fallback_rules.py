@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -41,9 +42,9 @@ class FallbackRules:
     enough_seconds: float | None
 
     def __post_init__(self) -> None:
-        if self.attempt_timeout <= 0:
-            raise ConfigError(f"attempt_timeout is {self.attempt_timeout!r} s; it must be more than 0")
-        if self.enough_seconds is not None and self.enough_seconds < 0:
+        if not 0 < self.attempt_timeout < math.inf:
+            raise ConfigError(f"attempt_timeout is {self.attempt_timeout!r}; it must be a number of seconds above 0")
+        if self.enough_seconds is not None and not self.enough_seconds >= 0:
             raise ConfigError(
                 f"no_fallback_after_audio_duration is {self.enough_seconds!r} s; it must be 0 or more, or None"
             )

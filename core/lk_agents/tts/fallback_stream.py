@@ -16,6 +16,7 @@ from lk_agents.utils.aio.tasks import cancel_and_wait
 
 if TYPE_CHECKING:
     from lk_agents.foundation.types import APIConnectOptions
+    from lk_agents.streams.hedging import Contestant
     from lk_agents.tts.fallback import FallbackAdapter
     from lk_agents.tts.fallback_rules import Probe
     from lk_agents.tts.synthesizer import TTS
@@ -44,7 +45,7 @@ class FallbackSynthesizeStream(SynthesizeStream):
             while (sentence := await script.get(script.first_number)) is not None:
                 probe = partial(self._rules.probe_stream, text=sentence.text, conn_options=self._conn_options)
                 speak = partial(self._speak_with, script=script, outlet=outlet, probe=probe)
-                await self._rules.members.first(speak, probe=probe)
+                await self._rules.members.first_hedged(speak, probe=probe)
                 if self._is_cut_short:
                     return
             await writing
@@ -52,7 +53,15 @@ class FallbackSynthesizeStream(SynthesizeStream):
             await cancel_and_wait(writing)
             await cutter.aclose()
 
-    async def _speak_with(self, member: TTS[Any], *, script: Script, outlet: SegmentOutlet, probe: Probe) -> None:
+    async def _speak_with(
+        self,
+        member: TTS[Any],
+        contestant: Contestant[TTS[Any], None],
+        *,
+        script: Script,
+        outlet: SegmentOutlet,
+        probe: Probe,
+    ) -> None:
         """Let a member speak what is left; returns when it has, or has failed but some progress was made."""
         attempt = StreamAttempt(
             member,
@@ -61,6 +70,7 @@ class FallbackSynthesizeStream(SynthesizeStream):
             script=script,
             outlet=outlet,
             sample_rate=self._tts.sample_rate,
+            claim=contestant.claim,
         )
         try:
             await attempt.run()

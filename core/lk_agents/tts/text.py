@@ -5,7 +5,9 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator
 
-__all__ = ["is_speakable", "parts_of"]
+from lk_agents.foundation.errors import ConfigError
+
+__all__ = ["is_speakable", "parts_of", "require_text"]
 
 
 def is_speakable(text: str) -> bool:
@@ -15,6 +17,15 @@ def is_speakable(text: str) -> bool:
     error, or with nothing.
     """
     return any(map(str.isalnum, text))
+
+
+def require_text(text: object) -> None:
+    """Check what is to be spoken.
+
+    :raises ConfigError: it is no text.
+    """
+    if not isinstance(text, str):
+        raise ConfigError(f"what is to be spoken is of the type {type(text).__name__}; it must be a text")
 
 
 def parts_of(text: str, most_characters: int | None) -> list[str]:

@@ -15,7 +15,7 @@ from lk_agents.streams.watch import Owed
 from lk_agents.tts.audio import MARK_SECONDS, SynthesizedAudio, seconds_of
 from lk_agents.tts.segments import Segment, Segments, SpeechInput
 from lk_agents.tts.spoken_stream import SpokenStream
-from lk_agents.tts.text import is_speakable
+from lk_agents.tts.text import is_speakable, require_text
 from lk_agents.utils.audio import silence_frame
 
 if TYPE_CHECKING:
@@ -63,9 +63,11 @@ class SynthesizeStream(SpokenStream, InputStream[SpeechInput, SynthesizedAudio])
     def push_text(self, token: str) -> None:
         """Add text to the open segment.
 
+        :raises ConfigError: it is no text.
         :raises StreamInputError: the input, or the stream, has ended, or more text waits than the stream holds.
         """
         self._check_open()
+        require_text(token)
         text = self._prelude + token
         if not self._ledger.is_open and not is_speakable(token):
             self._prelude = text[-PRELUDE_CHARACTERS:]

@@ -338,7 +338,9 @@ class VoiceSession:
             agent_state=self._state.state,
             playout_seconds=None if utterance is None else utterance.played_seconds,
             playout_text="" if utterance is None else utterance.full_text,
-            chat_ctx=chat_ctx.copy().append(text=evidence.text, role="user") if evidence.final else chat_ctx,
+            chat_ctx=chat_ctx.copy().append(text=evidence.text, role="user")
+            if evidence.final and evidence.text
+            else chat_ctx,
             recent_audio=self._hearing.recent_audio,
         )
 

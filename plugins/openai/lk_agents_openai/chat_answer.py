@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lk_agents.llm.function_call import FunctionCallInfo
     from lk_agents.llm.function_context import FunctionContext
 
-__all__ = ["AnswerReader"]
+__all__ = ["AnswerReader", "call_info", "reported"]
 
 DONE: Final = "[DONE]"
 
@@ -124,7 +124,7 @@ class AnswerReader:
         except msgspec.DecodeError as error:
             raise APIError(f"an event of the answer cannot be understood: {error}").located(phase="decode") from None
         if event.error is not None:
-            raise _reported(event.error)
+            raise reported(event.error)
         self._request_id = self._request_id or event.id or ""
         self._usage = event.usage or self._usage
         for choice in event.choices or ():
@@ -195,12 +195,21 @@ class AnswerReader:
         yield ChatChunk(self._id, [Choice(delta, choice)])
 
     def _info(self, functions: FunctionContext, call: _OpenCall) -> FunctionCallInfo:
-        call_id = call.id or short_id("call_")
-        try:
-            return _create_ai_function_info(functions, call_id, call.name, "".join(call.arguments))
-        except FunctionCallError as error:
-            was_cut = " (the answer was cut at its greatest length)" if "length" in self._finish_reasons else ""
-            raise APIError(f"{error}{was_cut}", retryable=False).located(phase="decode") from error
+        was_cut = " (the answer was cut at its greatest length)" if "length" in self._finish_reasons else ""
+        return call_info(functions, call.id or short_id("call_"), call.name, "".join(call.arguments), note=was_cut)
+
+
+def call_info(
+    functions: FunctionContext, call_id: str, name: str, arguments: str, *, note: str = ""
+) -> FunctionCallInfo:
+    """Return a call that the model has asked for.
+
+    :raises APIError: it cannot be made; the text names the function and ends with ``note``.
+    """
+    try:
+        return _create_ai_function_info(functions, call_id, name, arguments)
+    except FunctionCallError as error:
+        raise APIError(f"{error}{note}", retryable=False).located(phase="decode") from error
 
 
 def _told(usage: _Usage) -> CompletionUsage:
@@ -215,7 +224,7 @@ def _told(usage: _Usage) -> CompletionUsage:
     )
 
 
-def _reported(error: object) -> APIError:
+def reported(error: object) -> APIError:
     """Return the error that an event tells of."""
     fields = error if isinstance(error, dict) else {"message": error}
     code: Any = next((fields[key] for key in ("code", "type") if isinstance(fields.get(key), str | int)), None)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lk_agents.llm.chunks import LLMCapabilities
     from lk_agents.llm.function_context import FunctionContext
 
-__all__ = ["encode_pictures", "wire_message", "wire_tool_choice", "wire_tools"]
+__all__ = ["encode_pictures", "picture_address", "wire_message", "wire_tool_choice", "wire_tools"]
 
 JPEG_QUALITY: Final = 75
 CACHE_KEY: Final = "lk_agents_openai"
@@ -69,7 +69,7 @@ def _part(part: str | ChatImage | ChatAudio) -> Wire:
     if isinstance(part, str):
         return {"type": "text", "text": part}
     if isinstance(part, ChatImage):
-        return {"type": "image_url", "image_url": {"url": _address(part), "detail": part.inference_detail}}
+        return {"type": "image_url", "image_url": {"url": picture_address(part), "detail": part.inference_detail}}
     from lk_agents.utils.audio import combine_frames
 
     sound = base64.b64encode(combine_frames(part.frame).to_wav_bytes()).decode()
@@ -92,7 +92,8 @@ async def encode_pictures(messages: Iterable[ChatMessage]) -> None:
                 await call_in_thread(partial(_encode, part), name="lk-openai-picture")
 
 
-def _address(image: ChatImage) -> str:
+def picture_address(image: ChatImage) -> str:
+    """Return the address of a picture; a frame's must have been encoded, see :func:`encode_pictures`."""
     if isinstance(image.image, str):
         return image.image
     address = _cached(image)

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 from tests.testing.conformance import test_wired
+from tests.testing.conformance.wired import RATE, SocketListening
 
+from lk_agents.foundation.errors import APIConnectionError, APIError
+from lk_agents.stt import STT, SpeechEvent
+from lk_agents.testing.conformance.case import Trouble, TroubleKind
 from lk_agents.testing.conformance.frame import Conformance
+from lk_agents.testing.conformance.stt import STTCase
 from lk_agents.testing.vendor import Fault, FaultKind
 
 pytestmark = pytest.mark.e2e  # sockets and seconds
@@ -22,6 +28,7 @@ KITS: list[tuple[type[Any], str]] = [
     (test_wired.TestTTSInPiecesOverHTTP, "test_a_stream_of_text_ends_well_whatever_the_vendor_does"),
     (test_wired.TestLLMOverEvents, "test_a_request_ends_well_whatever_the_vendor_does"),
 ]
+SECRET = "test_no_credential_is_shown_whatever_goes_wrong"
 REFUSED = Fault(kind=FaultKind.STATUS, status=500)
 DEFECTS = ["raises something else", "leaves a task"]
 
@@ -62,3 +69,46 @@ def test_a_check_over_all_faults_sees_its_mutant(kit: type[Any], check: str, def
 
     with pytest.raises(AssertionError):
         getattr(with_defect(kit, defect), check)(REFUSED)
+
+
+class Talkative(SocketListening):
+    """Logs what it does not understand."""
+
+    def decode(self, message: bytes | str) -> list[SpeechEvent]:
+        if "error" in str(message).lower():
+            logging.getLogger("acme").warning("what is this? %s", message)
+        return super().decode(message)
+
+
+class Keeping(SocketListening):
+    """Makes an error of what the vendor says, by hand."""
+
+    def decode(self, message: bytes | str) -> list[SpeechEvent]:
+        if "error" in str(message).lower():
+            self.kept = APIConnectionError(str(message))
+        return super().decode(message)
+
+    async def _run(self) -> None:
+        try:
+            await super()._run()
+        except APIError as error:
+            raise self.kept from error
+
+
+@pytest.mark.parametrize("listening", [Talkative, Keeping])
+def test_the_check_of_credentials_sees_one_that_the_vendor_quotes(listening: type[SocketListening]) -> None:
+    class Mutant(test_wired.TestSTTOverASocket):
+        @asynccontextmanager
+        async def provider(self, case: STTCase) -> AsyncIterator[STT[Any]]:
+            async with super().provider(case) as stt:
+                stt.stream = lambda *, conn_options, **_: listening(  # type: ignore[method-assign]
+                    stt=stt, conn_options=conn_options, sample_rate=RATE
+                )
+                yield stt
+
+    quoted = Trouble(TroubleKind.QUOTED)
+    getattr(test_wired.TestSTTOverASocket(), SECRET)(trouble=quoted, streamed=True)
+    getattr(Mutant(), SECRET)(trouble=Trouble(TroubleKind.REFUSED), streamed=True)  # in which nothing is quoted
+
+    with pytest.raises(AssertionError, match="the credential is shown"):
+        getattr(Mutant(), SECRET)(trouble=quoted, streamed=True)

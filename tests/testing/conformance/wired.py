@@ -125,6 +125,9 @@ class SocketSTT(STT[Any]):
 
 
 class SocketListening(RecognizeStream):
+    def decode(self, message: bytes | str) -> list[SpeechEvent]:
+        return _decode(message)
+
     async def _run(self) -> None:
         stt = self._stt
         assert isinstance(stt, SocketSTT)
@@ -143,7 +146,7 @@ class SocketListening(RecognizeStream):
             Codec(
                 connect=connect,
                 encode=_encode,
-                decode=_decode,
+                decode=self.decode,
                 finish=lambda: ['{"type": "end"}'],
                 is_last=lambda event: event.request_id == "done",
                 close_seconds=self._conn_options.timeout,

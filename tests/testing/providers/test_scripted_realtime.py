@@ -73,7 +73,8 @@ async def test_a_response_that_is_cancelled_ends_its_streams(model: ScriptedReal
     contents: list[ScriptedContent] = []
     session.on("response_content_added", contents.append)
     session.create_response()
-    await asyncio.sleep(0)
+    while not contents:
+        await asyncio.sleep(0)
 
     session.cancel_response()
     async with asyncio.timeout(1):

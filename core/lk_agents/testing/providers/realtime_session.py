@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from lk_agents.foundation import clock
@@ -19,12 +19,11 @@ from lk_agents.llm import (
     FunctionContext,
     _create_ai_function_info,
 )
-from lk_agents.metrics import MultimodalLLMError, MultimodalLLMMetrics
 from lk_agents.metrics.publish import publish
 from lk_agents.realtime import RealtimeSession, RealtimeTranscription, RealtimeTranscriptionFailed
 from lk_agents.realtime.model import OnDuplicate
-from lk_agents.testing.providers.ear import Ear
 from lk_agents.testing.providers.realtime import OUTPUT_RATE, RealtimeAnswer, ScriptedContent, ScriptedResponse
+from lk_agents.testing.providers.realtime_server import ServerEar, measured, names_of
 from lk_agents.testing.providers.script import NEVER
 from lk_agents.testing.providers.speech import tone
 from lk_agents.utils.aio.tasks import cancel_and_wait
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from livekit import rtc
 
     from lk_agents.testing.providers.realtime import ScriptedRealtime
-    from lk_agents.testing.providers.speech import Heard
 
 __all__ = ["ScriptedRealtimeSession"]
 
@@ -41,7 +39,6 @@ FRAME_SECONDS: Final = 0.02
 CONNECT_ATTEMPTS: Final = 3
 RETRY_SECONDS: Final = 0.05
 CONNECT_SECONDS: Final = 10.0
-_ROUNDING_SECONDS: Final = 0.001
 
 
 class ScriptedRealtimeSession(RealtimeSession):
@@ -56,7 +53,7 @@ class ScriptedRealtimeSession(RealtimeSession):
         self._responses: list[asyncio.Task[None]] = []
         self._begun = 0
         self._closed = self._has_told = False
-        self._ear = None if model.caller is None else _ServerEar(model.caller, model.silence_seconds)
+        self._ear = None if model.caller is None else ServerEar(model.caller, model.silence_seconds)
         self.heard: list[rtc.AudioFrame] = []
         """What it was given."""
         self.truncated: list[tuple[str, int]] = []
@@ -69,9 +66,8 @@ class ScriptedRealtimeSession(RealtimeSession):
         """How many turns of the user have ended."""
         self.recovered = 0
         """How often it was brought back from text."""
-        self.functions: list[list[str]] = []
+        self.functions = [names_of(fnc_ctx)]
         """The names of the functions that its server was told of, each time."""
-        self._tell_functions()
         self._connected = asyncio.Event()
         self._attempt = model.breaks.attempt()
         self._init_sync_task = self._spawn(self._connect_first(), "lk-scripted-sync")
@@ -84,7 +80,7 @@ class ScriptedRealtimeSession(RealtimeSession):
     @fnc_ctx.setter
     def fnc_ctx(self, fnc_ctx: FunctionContext | None) -> None:
         self._fnc_ctx = fnc_ctx
-        self._tell_functions()
+        self.functions.append(names_of(fnc_ctx))
 
     @property
     def server_vad_enabled(self) -> bool:
@@ -206,7 +202,7 @@ class ScriptedRealtimeSession(RealtimeSession):
         except APIError as lost:
             error, response.status = lost, "failed"
         finally:
-            publish(self, _measured(self._model.label, response, answer, began_at=began_at, first_at=first_at))
+            publish(self, measured(self._model.label, response, answer, began_at=began_at, first_at=first_at))
             if error is None:
                 self.emit("response_done", response)
         if error is not None:
@@ -255,7 +251,10 @@ class ScriptedRealtimeSession(RealtimeSession):
         self._spawn(self._finish_call(info.execute()), "lk-scripted-call")
 
     async def _finish_call(self, called: CalledFunction) -> None:
-        await asyncio.wait([called.task])
+        try:
+            await asyncio.wait([called.task])
+        finally:
+            called.task.cancel()  # the session is closed
         if self.playout_complete is not None:
             await self.playout_complete.wait()
         message = ChatMessage.create_tool_from_called_function(called)
@@ -264,9 +263,6 @@ class ScriptedRealtimeSession(RealtimeSession):
         if called.exception is not None or called.result is not None:
             self._ask()
         self.emit("function_calls_finished", [called])
-
-    def _tell_functions(self) -> None:
-        self.functions.append([] if self._fnc_ctx is None else list(self._fnc_ctx.ai_functions))
 
     # --- the connection ----------------------------------------------------------------------------------------------
 
@@ -346,62 +342,3 @@ class ScriptedRealtimeSession(RealtimeSession):
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
-
-
-class _ServerEar:
-    """Hears when the user speaks and has finished, as a server does."""
-
-    def __init__(self, caller: Sequence[Heard], silence_seconds: float) -> None:
-        self._ear = Ear(caller, sample_rate=OUTPUT_RATE, interim=False)
-        self._silence_seconds = silence_seconds
-        self._seconds = 0.0
-        self._is_speaking = False
-        self._words: list[str] = []
-        self.spoken_until = 0.0
-        """The position of the last sample of speech, in seconds of what it was given."""
-
-    def take(self, frame: rtc.AudioFrame) -> list[str]:
-        """Hear a frame; returns what has happened: ``started``, ``stopped``."""
-        happened: list[str] = []
-        self._seconds += frame.samples_per_channel / frame.sample_rate
-        for told in self._ear.take(frame.data.cast("B")):
-            if told.kind == "start" and not self._is_speaking:
-                self._is_speaking = True
-                happened.append("started")
-            elif told.kind == "final":
-                self._words.append(told.text)
-                self.spoken_until = told.words[-1].end_time
-        over_at = self.spoken_until + self._silence_seconds
-        if self._is_speaking and self._words and self._seconds >= over_at - _ROUNDING_SECONDS:
-            self._is_speaking = False
-            happened.append("stopped")
-        return happened
-
-    def taken(self) -> str:
-        """Return what was said since this was last asked."""
-        words, self._words = self._words, []
-        return " ".join(words)
-
-
-def _measured(
-    label: str, response: ScriptedResponse, answer: RealtimeAnswer, *, began_at: float, first_at: float | None
-) -> MultimodalLLMMetrics:
-    tokens, seconds = len(answer.text.split()), clock.monotonic() - began_at
-    failed = response.status in {"failed", "incomplete"}
-    return MultimodalLLMMetrics(
-        request_id=response.id,
-        timestamp=clock.wall_seconds(),
-        ttft=-1.0 if first_at is None else first_at - began_at,
-        duration=seconds,
-        label=label,
-        cancelled=response.status == "cancelled",
-        completion_tokens=tokens,
-        prompt_tokens=1,
-        total_tokens=tokens + 1,
-        tokens_per_second=tokens / seconds if seconds else 0.0,
-        error=MultimodalLLMError(type=response.status, reason=None, code=None, message="") if failed else None,
-        input_token_details=MultimodalLLMMetrics.InputTokenDetails(
-            0, 1, 0, MultimodalLLMMetrics.CachedTokenDetails(0, 0)
-        ),
-        output_token_details=MultimodalLLMMetrics.OutputTokenDetails(tokens, 0),
-    )
