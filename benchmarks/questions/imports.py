@@ -23,10 +23,14 @@ QUESTION = Question(
     "import of the speech layer's packages",
     (
         Measure(
-            "import", "import of stt, tts, llm, ... each alone beyond the root package: the slowest", "ms", 30, own=True
+            "import",
+            "`import lk_agents.stt`, tts, llm, ... each alone beyond the root package, no name used: the slowest",
+            "ms",
+            30,
+            own=True,
         ),
         Measure("import_heavy", "the same: media, codecs, HTTP clients and vendors' libraries loaded", "", 0, own=True),
-        Measure("import_whole", "the same, with all the package's public names used: the slowest", "ms", own=True),
+        Measure("import_whole", "the same, every public name of the package used as well: the slowest", "ms", own=True),
     ),
     measure,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from types import SimpleNamespace
 from typing import Any, Final
 
 from benchmarks.speech.dialects import Dialect
@@ -20,17 +21,45 @@ def run(dialect: Dialect, *, plan: list[tuple[int, int, bool]]) -> list[dict[str
     """Measure each item of a plan.
 
     :param plan: how many streams; how many frames each of them gets; whether the next frame comes when it is due, as in
-        a call, instead of when the last one is judged.
+        a call, instead of when the last one is judged. Each of those in time is followed by what the same takes without
+        any detector.
     """
     return asyncio.run(_all(dialect, plan))
 
 
 async def _all(dialect: Dialect, plan: list[tuple[int, int, bool]]) -> list[dict[str, float]]:
     detector = dialect.silero()
-    return [
-        await _listen(dialect, [detector.stream() for _ in range(count)], frames, in_time)
-        for count, frames, in_time in plan
-    ]
+    told = []
+    for count, frames, in_time in plan:
+        told.append(await _listen(dialect, [detector.stream() for _ in range(count)], frames, in_time))
+        if in_time:
+            told.append(await _listen(dialect, [_Nobody(dialect) for _ in range(count)], frames, in_time))
+    return told
+
+
+class _Nobody:
+    """Stands where a detector's stream would: says at once that a frame was judged. What is left is the harness."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._judged = SimpleNamespace(type=dialect.part("vad").VADEventType.INFERENCE_DONE)
+        self._events: asyncio.Queue[Any] = asyncio.Queue()
+
+    def push_frame(self, frame: Any) -> None:  # noqa: ARG002  as streams have it
+        self._events.put_nowait(self._judged)
+
+    def end_input(self) -> None:
+        self._events.put_nowait(None)
+
+    async def aclose(self) -> None:
+        pass
+
+    def __aiter__(self) -> _Nobody:
+        return self
+
+    async def __anext__(self) -> Any:
+        if (event := await self._events.get()) is None:
+            raise StopAsyncIteration
+        return event
 
 
 async def _listen(dialect: Dialect, streams: list[Any], frames: int, in_time: bool) -> dict[str, float]:

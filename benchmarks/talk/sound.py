@@ -24,7 +24,7 @@ PIECE: Final = round(RATE * PIECE_SECONDS)
 AUDIO: Final = ROOT / "examples" / "demo" / "audio"
 CUTS: Final = (
     ("caller.wav", 1.10, 4.60),  # I would like to know whether my parcel has left the harbour yet.
-    ("somebody_else.wav", 0.0, 3.33),  # Seven brown foxes walked quietly along the river,
+    ("somebody_else.wav", 0.0, 3.20),  # Seven brown foxes walked quietly along the river,
     ("somebody_else.wav", 3.33, 5.40),  # looking for a warm place to sleep.
     ("somebody_else.wav", 0.0, 5.40),  # both
 )
@@ -98,4 +98,5 @@ def _cut(name: str, begin: float, end: float) -> Samples:
     with wave.open(str(AUDIO / name), "rb") as file:
         rate = file.getframerate()
         samples = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2").astype(np.int16)
-    return upsampled(samples[round(begin * rate) : round(end * rate)], RATE // rate)
+    whole = upsampled(samples, RATE // rate)
+    return whole[round(begin * RATE) : round(end * RATE)]

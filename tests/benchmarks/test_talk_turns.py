@@ -12,6 +12,7 @@ from benchmarks.frameworks import FRAMEWORKS, OURS
 from benchmarks.ground import Ground
 from benchmarks.question import FULL, QUICK, Setting
 from benchmarks.questions import turns as turns_question
+from benchmarks.talk.callers import Callers
 from benchmarks.talk.conversation import Talk, floor_ms, hold
 from benchmarks.talk.heard import Stretch
 from benchmarks.talk.proof import Conversation, Requests, check
@@ -219,3 +220,12 @@ async def test_a_conversation_is_held_and_every_turn_of_it_is_answered() -> None
     assert [turn.silencing is None for turn in talk.turns] == [True, False]
     assert talk.cpu_percent > 0
     assert talk.uss_mb > 0
+
+
+@pytest.mark.e2e
+async def test_callers_who_cannot_come_say_why() -> None:
+    async with Ground.open() as ground:
+        parameters = {"callers": ["no token"], "interruptions": [False]}
+        with pytest.raises(MeasurementError, match=r"(?s)the callers gave up; their last lines:.*ConnectError"):
+            async with Callers.ready(ground, parameters):
+                pass

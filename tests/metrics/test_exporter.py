@@ -17,8 +17,22 @@ from lk_agents.metrics.totals import Totals
 
 UNITS = re.compile(r"_(seconds|bytes|info|load|threshold|signal|registered|draining|full|jobs|processes|wanted)$")
 
-FEW_VALUES = {"agent_name", "answer", "cause", "code", "kind", "model", "outcome", "phase", "provider", "signal", "stage", "state", "version", "worker_type",}
-)
+FEW_VALUES = {
+    "agent_name",
+    "answer",
+    "cause",
+    "code",
+    "kind",
+    "model",
+    "outcome",
+    "phase",
+    "provider",
+    "signal",
+    "stage",
+    "state",
+    "version",
+    "worker_type",
+}
 
 
 def read(totals: Totals, *gauges: Gauge) -> dict[str, float]:

@@ -7,7 +7,15 @@ from dataclasses import replace
 import pytest
 from tests.metrics import made
 
-from lk_agents.metrics import AgentMetrics, DeadAirMetrics, Error, PipelineTurnMetrics
+from lk_agents.metrics import (
+    AgentMetrics,
+    DeadAirMetrics,
+    Error,
+    LLMMetrics,
+    PipelineTurnMetrics,
+    STTMetrics,
+    TTSMetrics,
+)
 from lk_agents.metrics.measures import measure
 from lk_agents.metrics.totals import Totals
 
@@ -122,6 +130,17 @@ def test_errors_by_code(error: Error, code: str) -> None:
 
     assert counts["llm_requests_total acme  error"] == 1
     assert counts[f"provider_errors_total llm acme  {code}"] == 1
+
+
+@pytest.mark.parametrize("record", [made.LLM, made.TTS, made.STT], ids=["llm", "tts", "stt"])
+def test_a_request_that_lost_to_another_one_is_counted_apart_with_what_it_used(
+    record: LLMMetrics | TTSMetrics | STTMetrics,
+) -> None:
+    plain, _ = counted(record)
+    lost, _ = counted(replace(record, hedged=True))
+
+    assert lost == {name.replace(" ok", " hedged"): value for name, value in plain.items()}
+    assert lost != plain
 
 
 def test_a_provider_that_has_no_short_name_is_called_after_its_package() -> None:

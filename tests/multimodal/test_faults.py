@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from livekit import rtc
 from tests.multimodal.calls import DECIDED, LONG, QUESTION, RATE, Call, Functions
 
 from lk_agents.foundation.errors import APIConnectionError, APIError, APIStatusError, APITimeoutError, DeadAirError
+from lk_agents.llm import ChatContext
 from lk_agents.testing.providers import Break, BreakKind, Heard, RealtimeAnswer, ScriptedRealtime
 from lk_agents.testing.providers.speech import tone
 
@@ -79,10 +81,10 @@ async def test_what_the_session_takes_badly_ends_the_conversation() -> None:
     class Deaf(ScriptedRealtime):
         def session(self, **about: Any) -> Any:
             session = super().session(**about)
-            session._push_audio = refuse
+            setattr(session, "_push_audio", refuse)  # noqa: B010  a part of the protocol
             return session
 
-    def refuse(_: rtc.AudioFrame) -> None:
+    def refuse(frame: rtc.AudioFrame) -> None:
         raise RuntimeError("no audio, please")
 
     call = Call(model=Deaf(caller=[QUESTION]))
@@ -99,7 +101,7 @@ async def test_a_lost_connection_costs_no_question(at: float) -> None:
     answers = [RealtimeAnswer(text="Good day.", first_seconds=0.5)] * 2
     call = Call(answers)
     await call.until(at)
-    call.session.lose_connection()
+    call.session.lose_connection(APIConnectionError())
     await call.run(8.0)
 
     assert call.told("agent_speech_committed") == ["Good day."]
@@ -113,12 +115,9 @@ async def test_a_lost_connection_costs_no_question(at: float) -> None:
 async def test_what_is_said_while_there_is_no_connection_is_heard_afterwards() -> None:
     call = Call(["Good day."])
     await call.until(0.9)
-    call.session._connected.clear()
-    call.session.emit("reconnecting", None)
-    await call.until(3.0)
-    assert not call.told("user_started_speaking")
-    call.session._connected.set()
-    call.session.emit("reconnected")
+    call.session.lose_connection(seconds=2.1)
+    await call.until(2.99)
+    assert not call.at("user_started_speaking")
     await call.run(8.0)
 
     assert call.told("user_speech_committed") == ["Hello there"]
@@ -139,12 +138,9 @@ async def test_a_reply_that_the_lost_connection_cut_is_heard_as_far_as_it_came()
 
 
 async def test_a_connection_that_cannot_be_made_again_ends_the_conversation() -> None:
-    broken = [Break(0, times=3)]
-    model = ScriptedRealtime(["Good day."], caller=[QUESTION])
-    call = Call(model=model)
+    call = Call(["Good day."])
     await call.until(0.5)
-    model.breaks._left += [[each, each.times] for each in broken]
-    call.session.lose_connection()
+    call.session.lose_connection(seconds=1.0, for_good=True)
     await call.until(3.0)
 
     assert errors(call) == [("realtime", APIConnectionError)]
@@ -246,7 +242,7 @@ async def test_a_response_that_is_cancelled_elsewhere_ends_its_turn() -> None:
 
 @pytest.mark.parametrize("texts", [1, 5])
 async def test_a_model_that_writes_is_brought_back_to_speaking(texts: int) -> None:
-    call = await Call([TEXT] * texts + ["Now I speak."]).run(8.0)
+    call = await Call([*[TEXT] * texts, "Now I speak."]).run(8.0)
 
     assert call.session.recovered == texts
     assert call.told("agent_speech_committed") == ["Now I speak."]
@@ -273,7 +269,7 @@ async def test_how_often_it_is_brought_back_can_be_said() -> None:
 
 async def test_speech_makes_good_for_all_texts_before() -> None:
     caller = [QUESTION, Heard("once more", 6.0, 7.0)]
-    answers = [*[TEXT] * 5, "Now I speak.", *[TEXT] * 5, "I speak again."]
+    answers: list[RealtimeAnswer | str] = [*[TEXT] * 5, "Now I speak.", *[TEXT] * 5, "I speak again."]
     call = await Call(answers, caller=caller).run(12.0)
 
     assert call.session.recovered == 10
@@ -301,7 +297,11 @@ async def test_an_error_that_the_session_reports_is_told_and_ends_nothing() -> N
 async def test_a_message_that_the_model_does_not_take_is_told() -> None:
     call = Call(caller=None)
     await call.until(0.5)
-    call.session._closed = True
+
+    async def refuse(ctx: ChatContext) -> None:
+        raise APIConnectionError
+
+    call.session.set_chat_ctx = refuse  # type: ignore[method-assign]
     call.io.text.write("Hello")
     await call.run(1.0)
 
@@ -312,7 +312,7 @@ async def test_a_sink_that_fails_ends_the_reply_only() -> None:
     call = Call([LONG])
     await call.until(DECIDED + 1.0)
 
-    async def fail(_: rtc.AudioFrame) -> None:
+    async def fail(frame: rtc.AudioFrame) -> None:
         raise OSError("the device is gone")
 
     call.io.audio_out.capture_frame = fail  # type: ignore[method-assign]
@@ -341,8 +341,6 @@ async def test_a_session_that_does_not_close_is_left_after_a_while() -> None:
     closing = call.session.aclose
 
     async def hang() -> None:
-        import asyncio
-
         try:
             await asyncio.sleep(1_000.0)
         finally:

@@ -32,7 +32,10 @@ async def test_a_function_that_says_nothing_ends_the_turn_in_silence() -> None:
 
 
 async def test_what_is_said_before_a_function_is_heard_before_what_is_said_about_it() -> None:
-    answers = [RealtimeAnswer(text="One moment.", calls=[("weather", {"place": "Rome"})]), "It is sunny."]
+    answers: list[RealtimeAnswer | str] = [
+        RealtimeAnswer(text="One moment.", calls=[("weather", {"place": "Rome"})]),
+        "It is sunny.",
+    ]
     functions = Functions(seconds=0.1)
     call = await Call(answers, fnc_ctx=functions).run(8)
 
@@ -42,7 +45,10 @@ async def test_what_is_said_before_a_function_is_heard_before_what_is_said_about
 
 
 async def test_a_function_ends_only_when_what_the_agent_says_was_heard() -> None:
-    answers = [RealtimeAnswer(text=LONG, calls=[("weather", {"place": "Rome"})]), "It is sunny."]
+    answers: list[RealtimeAnswer | str] = [
+        RealtimeAnswer(text=LONG, calls=[("weather", {"place": "Rome"})]),
+        "It is sunny.",
+    ]
     call = await Call(answers, fnc_ctx=Functions()).run(12)
 
     (stopped, _) = call.at("agent_stopped_speaking")
@@ -51,7 +57,7 @@ async def test_a_function_ends_only_when_what_the_agent_says_was_heard() -> None
 
 async def test_several_functions_are_one_turn() -> None:
     calls = [("weather", {"place": "Rome"}), ("weather", {"place": "Oslo"})]
-    answers = [RealtimeAnswer(calls=calls), "In Rome it is sunny.", "In Oslo, too."]
+    answers: list[RealtimeAnswer | str] = [RealtimeAnswer(calls=calls), "In Rome it is sunny.", "In Oslo, too."]
     functions = Functions(seconds=0.5)
     call = await Call(answers, fnc_ctx=functions).run(12)
 

@@ -11,6 +11,8 @@ from tests.stt.hearing import FINAL, ONCE, RecordingSTT, broken, frame, metrics_
 from lk_agents import stt
 from lk_agents.foundation.errors import APIConnectionError, APIStatusError
 from lk_agents.foundation.types import APIConnectOptions
+from lk_agents.metrics import STTMetrics
+from lk_agents.metrics.counting import counted_by
 from lk_agents.stt import SpeechEvent
 from lk_agents.testing import VirtualClock
 from lk_agents.utils.audio import AudioBuffer
@@ -140,3 +142,17 @@ def test_a_plugin_may_add_events_and_gets_the_label_of_its_class() -> None:
     assert loaded == ["small"]
     assert engine.label.endswith(".Own")
     assert engine.capabilities.streaming is False
+
+
+async def test_a_failure_is_counted_though_no_record_tells_of_it() -> None:
+    counted: list[STTMetrics] = []
+    engine = RecordingSTT(APIStatusError("no", status_code=401))
+    metrics = metrics_of(engine)
+
+    with counted_by(counted.append), pytest.raises(APIStatusError):  # type: ignore[arg-type]
+        await engine.recognize(frame(1))
+
+    assert metrics == []
+    (failure,) = counted
+    assert failure.error is not None
+    assert (failure.error.code, failure.audio_duration, failure.streamed) == (401, 0.0, False)

@@ -7,7 +7,10 @@ import asyncio
 import pytest
 from tests.stt.hearing import ONCE, USAGE, HearingSTT, broken, frame, metrics_of
 
+from lk_agents.foundation.errors import APIConnectionError
 from lk_agents.foundation.types import APIConnectOptions
+from lk_agents.metrics import STTMetrics
+from lk_agents.metrics.counting import counted_by
 from lk_agents.stt import RecognitionUsage, RecognizeStream, SpeechEvent
 from lk_agents.stt.usage import AudioUsage
 from lk_agents.testing import VirtualClock
@@ -165,3 +168,20 @@ def test_a_provider_that_tells_is_left_to_tell_all_of_it() -> None:
 
 def test_every_usage_of_a_provider_that_always_tells_is_reported_also_an_empty_one() -> None:
     assert reports(("given", 5.0), ("r1", 5.0), ("r1", 0.0)) == [("r1", 5.0), ("r1", 0.0)]
+
+
+async def test_a_stream_that_fails_is_counted_though_no_record_tells_of_it(lk_clock: VirtualClock) -> None:
+    counted: list[STTMetrics] = []
+    engine = HearingSTT({"open": broken()})
+    metrics = metrics_of(engine)
+
+    with counted_by(counted.append):  # type: ignore[arg-type]
+        stream = engine.stream(conn_options=ONCE)
+        stream.push_frame(frame(1))
+        with pytest.raises(APIConnectionError):
+            await anext(stream)
+
+    assert metrics == []
+    (failure,) = counted
+    assert failure.error is not None
+    assert (failure.error.message, failure.audio_duration, failure.streamed) == ("the line broke", 0.0, True)

@@ -298,7 +298,6 @@ class Conversation(RuleBasedStateMachine):
 
 
 TestConversation = Conversation.TestCase
-TestConversation.pytestmark = [pytest.mark.timeout(120)]  # type: ignore[attr-defined]  chance takes its time
 TestConversation.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 
 Segment = tuple[float, float, float, int]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lk_agents.metrics.records import AgentMetrics
     from lk_agents.utils.events import EventEmitter
 
-__all__ = ["publish"]
+__all__ = ["count", "publish"]
 
 
 def publish(engine: EventEmitter[Any], record: AgentMetrics) -> None:
@@ -31,14 +31,18 @@ def publish(engine: EventEmitter[Any], record: AgentMetrics) -> None:
         engine.emit("metrics_collected", record)
     except Exception:  # noqa: BLE001  a listener with wrong parameters must not end the stream that is measured
         logger.exception("a callback of metrics_collected failed", extra={"engine": type(engine).__name__})
-    _count(record)
+    count(record)
     if (registry := known_registry()) is not None:
         from lk_agents.hooks.invoke import tell
 
         tell(registry, "lk_agents_metrics", record=record)
 
 
-def _count(record: AgentMetrics) -> None:
+def count(record: AgentMetrics) -> None:
+    """Count a record and make its span, and tell nobody of it: what failed where older programs expect no record.
+
+    Raises nothing.
+    """
     try:
         if (counter := current_counter()) is not None:
             counter(record)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lk_agents.foundation import clock
+from lk_agents.foundation.log import logger
 from lk_agents.voice import signals as s
+from lk_agents.voice.conversation import SessionError
 from lk_agents.voice.watchdog import UserState
 
 if TYPE_CHECKING:
@@ -113,9 +115,9 @@ class TurnTaking:
 
     def connected_again(self) -> None:
         """It has one: whatever is waited for is asked for again."""
-        self._ear.open_again()
         if self._responses.are_waited_for:
             self._model.create_response("cancel_existing")
+        self._ear.open_again()  # what was said meanwhile may be a turn of its own
         self._talk.emit("reconnected")
 
     def ask_again(self, live: LiveSpeech) -> None:
@@ -123,7 +125,11 @@ class TurnTaking:
         if live.utterance is None and not self._responses.goes_on(live):
             self._responses.asked_again(live)
             self._attention.restarted(live)
-            self._model.create_response("cancel_existing")
+            try:
+                self._model.create_response("cancel_existing")
+            except Exception as error:  # noqa: BLE001  of the model; the watchdog gives it up in time
+                logger.warning("the model cannot be asked again", extra={"error": type(error).__name__})
+                self._talk.emit("error", SessionError("realtime", error, live.id))
 
     def gave_up(self, live: LiveSpeech) -> None:
         """A reply is not waited for any more: whatever comes of it is not heard."""

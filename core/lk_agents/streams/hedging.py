@@ -21,6 +21,8 @@ LEAST_TIMES: Final = 20
 QUANTILE: Final = 0.95
 LEAST_SECONDS: Final = 0.1
 """However quick a member usually is, it has so long before another one is asked as well."""
+ROUNDING_SECONDS: Final = 1e-6
+"""What a difference of two moments may be beside the truth: who would wait for it, might do so for ever."""
 LOSSES_IN_A_ROW: Final = 3
 """After that many requests in a row for which the next member was faster, a member counts as failed."""
 
@@ -178,7 +180,10 @@ class Race(Generic[MemberT, T]):
             return None
         (first,) = self._running.values()
         delay = self._times.delay(first.member)
-        return None if delay is None or first.has_begun() else max(delay - first.seconds, 0.0)
+        if delay is None or first.has_begun():
+            return None
+        left = delay - first.seconds
+        return left if left > ROUNDING_SECONDS else 0.0
 
     def _claimed(self, winner: Contestant[MemberT, T]) -> None:
         self._is_decided = True

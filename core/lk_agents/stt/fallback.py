@@ -85,6 +85,11 @@ class FallbackAdapter(STT[Literal["stt_availability_changed"]]):
     :param attempt_timeout: how long a member may take, in seconds.
     :param max_retry_per_stt: how often each member tries again before it has failed.
     :param retry_interval: seconds between its retries after the first one.
+    :param hedge: whether the next member is given a recording as well when one is slow: True for slower than 19 of 20
+        of its last recognitions (from the 20th on, and never before 0.1 s), a number for that many seconds. The first
+        transcript wins; the other is cancelled, and its metrics are marked as ``hedged``. A member for which that
+        happens three times in a row becomes unavailable. Streams are not hedged: a second listener would have to hear
+        all of the conversation, not one request of it, and the words of two listeners do not match.
     :raises ConfigError: there is no member; or a member does not listen and there is no ``vad``; or a number is out of
         range.
     """
@@ -99,6 +104,7 @@ class FallbackAdapter(STT[Literal["stt_availability_changed"]]):
         attempt_timeout: float = 10.0,
         max_retry_per_stt: int = 1,
         retry_interval: float = 5,
+        hedge: bool | float = False,
     ) -> None:
         if not 0 < attempt_timeout < math.inf:
             raise ConfigError(f"attempt_timeout is {attempt_timeout!r}; it must be a number of seconds above 0")
@@ -107,7 +113,7 @@ class FallbackAdapter(STT[Literal["stt_availability_changed"]]):
         )
         self._vad = vad
         members = [FallbackMember(each, _listener(each, vad)) for each in stt]
-        self._members = Members(members, on_change=self._on_change)
+        self._members = Members(members, on_change=self._on_change, hedge=hedge)
         self._live: list[FallbackRecognizeStream] = []
         super().__init__(
             capabilities=STTCapabilities(
@@ -140,14 +146,14 @@ class FallbackAdapter(STT[Literal["stt_availability_changed"]]):
     ) -> SpeechEvent:
         options = self._for_members(conn_options)
 
-        async def ask(member: FallbackMember) -> SpeechEvent:
+        async def ask(member: FallbackMember, _: object = None) -> SpeechEvent:
             recognition = member.stt.recognize(buffer, language=language, conn_options=options)
             return await self._in_time(member, recognition)
 
         async def probe(member: FallbackMember) -> None:
             await ask(member)
 
-        return await self._members.first(ask, probe=probe)
+        return await self._members.first_hedged(ask, probe=probe)
 
     def stream(
         self, *, language: str | None = None, conn_options: APIConnectOptions = FALLBACK_CONNECT_OPTIONS

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self
 from lk_agents.foundation import clock
 from lk_agents.foundation.errors import APITimeoutError
 from lk_agents.foundation.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
-from lk_agents.metrics.publish import publish
-from lk_agents.metrics.records import STTMetrics
+from lk_agents.metrics.hedged import has_lost
+from lk_agents.metrics.publish import count, publish
+from lk_agents.metrics.records import Error, STTMetrics
 from lk_agents.streams.retry import with_retries
 from lk_agents.stt.events import SpeechEvent, SpeechEventType, STTCapabilities
 from lk_agents.utils.audio import calculate_audio_duration
@@ -89,7 +90,8 @@ class STT(ABC, EventEmitter[Literal["metrics_collected", "audio_dropped"] | Even
         """Return what is said in ``buffer``.
 
         Without any audio nobody is asked: the transcript is empty. An attempt that takes longer than
-        ``conn_options.timeout`` has failed. Cancelled, it gives up and reports nothing.
+        ``conn_options.timeout`` has failed. Cancelled, it gives up and reports nothing, unless it was cancelled because
+        another recogniser was faster: that costs all the same.
 
         :param buffer: a frame, or a list of frames of one rate and number of channels.
         :param language: what is spoken, if the recogniser is not to use its own setting.
@@ -109,7 +111,16 @@ class STT(ABC, EventEmitter[Literal["metrics_collected", "audio_dropped"] | Even
                 self._recognize_impl(buffer, language=language, conn_options=conn_options), conn_options.timeout
             )
 
-        event = await with_retries(attempt, conn_options, label=self._label)
+        try:
+            event = await with_retries(attempt, conn_options, label=self._label)
+        except Exception as error:
+            if not self._asks_others:
+                self._count_failure(error, clock.monotonic() - began_at, streamed=False)
+            raise
+        except asyncio.CancelledError:
+            if not self._asks_others and has_lost():
+                self._publish("", clock.monotonic() - began_at, audio_seconds, streamed=False)
+            raise
         if not self._asks_others:
             self._publish(event.request_id, clock.monotonic() - began_at, audio_seconds, streamed=False)
         return event
@@ -161,7 +172,15 @@ class STT(ABC, EventEmitter[Literal["metrics_collected", "audio_dropped"] | Even
             ) from error
 
     def _publish(self, request_id: str, seconds: float, audio_seconds: float, *, streamed: bool) -> None:
-        metrics = STTMetrics(
+        publish(self, self._metrics(request_id, seconds, audio_seconds, streamed=streamed))
+
+    def _count_failure(self, error: BaseException, seconds: float, *, streamed: bool) -> None:
+        metrics = self._metrics("", seconds, 0.0, streamed=streamed)
+        metrics.error = Error.of(error, provider=self._label)
+        count(metrics)
+
+    def _metrics(self, request_id: str, seconds: float, audio_seconds: float, *, streamed: bool) -> STTMetrics:
+        return STTMetrics(
             request_id=request_id,
             timestamp=clock.wall_seconds(),
             duration=seconds,
@@ -172,4 +191,3 @@ class STT(ABC, EventEmitter[Literal["metrics_collected", "audio_dropped"] | Even
             provider=self.provider,
             model=self.model,
         )
-        publish(self, metrics)

@@ -262,6 +262,9 @@ class RecognizeStream(InputStream[RecognizerInput, SpeechEvent]):
 
     def _finished(self, *, cancelled: bool, error: BaseException | None) -> None:  # noqa: ARG002  it counts either way
         self._audio_usage.end()
+        if error is not None and self._measures:
+            lasted = clock.monotonic() - self._created_at
+            self._stt._count_failure(error, lasted, streamed=True)  # noqa: SLF001  a stream is a part of its recogniser
 
     def _report_usage(self, request_id: str, audio_seconds: float) -> None:
         if self._measures:

@@ -1,8 +1,10 @@
 """The kit for testing agents and plugins: virtual time, leak checks, scripted vendors, a fake room, a real server.
 
-pytest finds the fixtures where lk-agents is installed: ``lk_clock``, ``lk_no_leaks``, ``lk_server``, ``lk_worker``
-and ``lk_job``. Asynchronous tests and fixtures are run by ``pytest-asyncio`` (1.5 or newer, loops of function scope).
-Scripted vendors are in :mod:`lk_agents.testing.vendor`.
+pytest finds the fixtures where lk-agents is installed: ``lk_clock`` (virtual time), ``lk_no_leaks``, ``lk_session``
+(whole calls), ``lk_room`` (a fake room), ``lk_job``, ``lk_server`` (a real server), ``lk_worker``. Asynchronous tests
+and fixtures are run by ``pytest-asyncio`` (1.5 or newer, loops of function scope). Scripted vendors are in
+:mod:`lk_agents.testing.vendor`, scripted providers in :mod:`lk_agents.testing.providers`, what every provider must pass
+in :mod:`lk_agents.testing.conformance`.
 """
 
 from __future__ import annotations

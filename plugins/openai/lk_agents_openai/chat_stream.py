@@ -13,7 +13,7 @@ import msgspec
 from lk_agents.foundation.errors import APIError
 from lk_agents.foundation.ids import short_id
 from lk_agents.llm.stream import LLMStream as BaseLLMStream
-from lk_agents.streams.http import HiddenHeaders, hide_credentials, read_events
+from lk_agents.streams.http import HiddenHeaders, read_events
 from lk_agents_openai.asking import ask, judged, require_content
 from lk_agents_openai.chat_answer import AnswerReader
 from lk_agents_openai.chat_format import encode_pictures, wire_message
@@ -115,7 +115,7 @@ class LLMStream(BaseLLMStream):
                     await self._event_ch.send(chunk)
                 await _drain(reading)
         except APIError as error:
-            raise _hidden(judged(error), response).located(request_id=request_id) from error.__cause__
+            raise judged(error).located(request_id=request_id) from error.__cause__
 
 
 async def _drain(events: AsyncGenerator[ServerSentEvent, None]) -> None:
@@ -124,13 +124,3 @@ async def _drain(events: AsyncGenerator[ServerSentEvent, None]) -> None:
         async with asyncio.timeout(DRAIN_SECONDS):
             async for _ in events:
                 pass
-
-
-def _hidden(error: APIError, response: aiohttp.ClientResponse) -> APIError:
-    """Mask the credential in an error that has come in an answer: there are servers that quote it."""
-    sent = response.request_info.headers
-    error.message = hide_credentials(error.message, sent)
-    error.args = (error.message,)
-    if error.body is not None:
-        error.body = msgspec.json.decode(hide_credentials(msgspec.json.encode(error.body).decode(), sent))
-    return error

@@ -148,11 +148,12 @@ async def test_an_assistant_is_made_and_answers() -> None:
 
 async def test_each_message_of_the_user_goes_out_once_and_what_is_removed_is_removed_there() -> None:
     deletion = {("DELETE", f"{THREAD}/messages/msg_1"): reply({"id": "msg_1", "deleted": True})}
-    async with assistant(spoken("Hi."), spoken("Well."), more=deletion) as (llm, vendor):
+    async with assistant(spoken("Hi."), spoken("Well."), spoken("So."), more=deletion) as (llm, vendor):
         context = hello()
         await read(llm, context)
         context.append(text="Hi.", role="assistant").append(text="How are you?", role="user")
         context.messages.pop(1)
+        await read(llm, context)
         await read(llm, context)
 
     bodies = [each.json() for each in vendor.journal if each.path == f"{THREAD}/messages"]

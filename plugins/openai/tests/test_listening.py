@@ -279,6 +279,33 @@ async def test_a_session_that_has_expired_is_followed_by_another_without_an_erro
     assert " ".join(texts(events)).split() == WORDS
 
 
+async def test_audio_in_which_nothing_was_said_is_not_sent_again() -> None:
+    async def noise(peer: VendorSocket) -> None:
+        await peer.receive()
+        for each in (
+            speech_started("item_1", 0.0),
+            speech_stopped("item_1", 1.5),
+            committed("item_1"),
+            completed("item_1", ""),
+        ):
+            await peer.send(each)
+        async for message in peer:
+            if "clear" in str(message):
+                await peer.close(1011)
+
+    talks = iter([noise])
+
+    async def talk(peer: VendorSocket) -> None:
+        await next(talks, ear(UTTERANCES))(peer)
+
+    async with listening(talk=talk) as desk:
+        events = await desk.hear(conn_options=RETRYING)
+
+    assert texts(events) == ["how are you today"]
+    pieces = [base64.b64decode(each["audio"]) for each in messages(desk.vendor.journal[1], "input_audio_buffer.append")]
+    assert sum(map(len, pieces)) / 48_000 == pytest.approx(4.6 - 1.5, abs=0.05)
+
+
 # --- what goes wrong -----------------------------------------------------------------------------------------------
 
 

@@ -184,8 +184,9 @@ async def test_returns_comments_and_names_of_events_are_understood() -> None:
         assert text_of(await read(llm)) == TEXT
 
 
-async def test_the_connection_is_used_again() -> None:
-    async with VendorServer(Script().http("POST", CHAT, answering(TEXT), repeat=True)) as vendor:
+async def test_the_connection_is_used_again_although_the_body_ends_behind_the_last_word() -> None:
+    said = chunks(encoded(answer_chunks(TEXT)), Pause(0.02), content_type="text/event-stream")
+    async with VendorServer(Script().http("POST", CHAT, said, repeat=True)) as vendor:
         opened: list[int] = []
         trace = aiohttp.TraceConfig()
 

@@ -82,6 +82,7 @@ class ScriptedRealtime(RealtimeModel):
     :param supports_truncate: whether its server can cut what was not heard.
     :param caller: what the user says, by the sound of ``voice()``: its server hears when a turn has ended, and answers.
         Without, the program says when.
+    :param creates_responses: whether its server answers by itself then.
     :param silence_seconds: how long the user must be silent for that.
     :param transcript_seconds: how much later it is understood; None for never.
     :param sync_seconds: how long it takes to connect.
@@ -95,6 +96,7 @@ class ScriptedRealtime(RealtimeModel):
         *,
         supports_truncate: bool = True,
         caller: Sequence[Heard] | None = None,
+        creates_responses: bool = True,
         silence_seconds: float = 0.5,
         transcript_seconds: float | None = 0.0,
         sync_seconds: float = 0.0,
@@ -106,6 +108,7 @@ class ScriptedRealtime(RealtimeModel):
         self.answers = [RealtimeAnswer(text=each) if isinstance(each, str) else each for each in answers]
         """What has not been said yet."""
         self.caller = None if caller is None else tuple(caller)
+        self.creates_responses = creates_responses
         self.silence_seconds = silence_seconds
         self.transcript_seconds = transcript_seconds
         self.sync_seconds = sync_seconds

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from lk_agents.foundation import clock
+from lk_agents.foundation.errors import APIError, APITimeoutError
 from lk_agents.metrics import MultimodalLLMError, MultimodalLLMMetrics
 from lk_agents.testing.providers.ear import Ear
 from lk_agents.testing.providers.realtime import OUTPUT_RATE
@@ -15,11 +17,38 @@ if TYPE_CHECKING:
 
     from lk_agents.llm import FunctionContext
     from lk_agents.testing.providers.realtime import RealtimeAnswer, ScriptedResponse
+    from lk_agents.testing.providers.script import Breaks, BreaksOfAttempt
     from lk_agents.testing.providers.speech import Heard
 
-__all__ = ["ServerEar", "measured", "names_of"]
+__all__ = ["CONNECT_SECONDS", "ServerEar", "connect", "measured", "names_of"]
+
+CONNECT_ATTEMPTS: Final = 3
+CONNECT_SECONDS: Final = 10.0
+RETRY_SECONDS: Final = 0.05
 
 _ROUNDING_SECONDS: Final = 0.001
+
+
+async def connect(breaks: Breaks, attempt: BreaksOfAttempt) -> BreaksOfAttempt:
+    """Connect, in three attempts at most; returns the one that went well.
+
+    :param attempt: the first one.
+    :raises APIError: none did.
+    """
+    for number in range(1, CONNECT_ATTEMPTS + 1):
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await attempt.pass_(0)
+        except TimeoutError as error:
+            raise APITimeoutError("the scripted server does not answer") from error
+        except APIError as error:
+            if not error.retryable or number == CONNECT_ATTEMPTS:
+                raise
+            attempt = breaks.attempt()
+            await asyncio.sleep(RETRY_SECONDS)
+        else:
+            break
+    return attempt
 
 
 def names_of(fnc_ctx: FunctionContext | None) -> list[str]:

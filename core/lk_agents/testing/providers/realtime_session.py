@@ -23,7 +23,7 @@ from lk_agents.metrics.publish import publish
 from lk_agents.realtime import RealtimeSession, RealtimeTranscription, RealtimeTranscriptionFailed
 from lk_agents.realtime.model import OnDuplicate
 from lk_agents.testing.providers.realtime import OUTPUT_RATE, RealtimeAnswer, ScriptedContent, ScriptedResponse
-from lk_agents.testing.providers.realtime_server import ServerEar, measured, names_of
+from lk_agents.testing.providers.realtime_server import CONNECT_SECONDS, ServerEar, connect, measured, names_of
 from lk_agents.testing.providers.script import NEVER
 from lk_agents.testing.providers.speech import tone
 from lk_agents.utils.aio.tasks import cancel_and_wait
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
 __all__ = ["ScriptedRealtimeSession"]
 
 FRAME_SECONDS: Final = 0.02
-CONNECT_ATTEMPTS: Final = 3
-RETRY_SECONDS: Final = 0.05
-CONNECT_SECONDS: Final = 10.0
 
 
 class ScriptedRealtimeSession(RealtimeSession):
@@ -87,6 +84,11 @@ class ScriptedRealtimeSession(RealtimeSession):
         """Whether its script says what the user says."""
         return self._ear is not None
 
+    @property
+    def creates_responses(self) -> bool:
+        """Whether its server answers by itself."""
+        return self.server_vad_enabled and self._model.creates_responses
+
     # --- the conversation --------------------------------------------------------------------------------------------
 
     async def set_chat_ctx(self, ctx: ChatContext) -> None:
@@ -127,7 +129,8 @@ class ScriptedRealtimeSession(RealtimeSession):
                 assert self._ear is not None
                 self.emit("input_speech_stopped", self._ear.spoken_until)
                 self.commit_audio_buffer()
-                self._ask()
+                if self.creates_responses:
+                    self._ask()
 
     def commit_audio_buffer(self) -> None:
         """End the user's turn."""
@@ -266,14 +269,19 @@ class ScriptedRealtimeSession(RealtimeSession):
 
     # --- the connection ----------------------------------------------------------------------------------------------
 
-    def lose_connection(self, error: APIError | None = None) -> None:
-        """Let the connection be lost; another one is made."""
+    def lose_connection(self, error: APIError | None = None, *, seconds: float = 0.0, for_good: bool = False) -> None:
+        """Let the connection be lost, and another one be made.
+
+        :param error: what has happened; None for a renewal that was planned.
+        :param seconds: how long that takes.
+        :param for_good: there is no other one: the session is over then.
+        """
         self._connected.clear()
         for each in self._responses:
             if each is not asyncio.current_task():
                 each.cancel()
-        self.emit("reconnecting", error or APIConnectionError("scripted fault"))
-        self._spawn(self._connect_again(), "lk-scripted-reconnect")
+        self.emit("reconnecting", error)
+        self._spawn(self._connect_again(seconds, for_good=for_good), "lk-scripted-reconnect")
 
     def die(self, error: APIError | None = None) -> None:
         """Let the session be over."""
@@ -289,36 +297,24 @@ class ScriptedRealtimeSession(RealtimeSession):
     async def _connect_first(self) -> None:
         await asyncio.sleep(self._model.sync_seconds)
         try:
-            await self._connect()
+            self._attempt = await connect(self._model.breaks, self._attempt)
         except APIError as error:
             self._end(error)
             raise
         self._connected.set()
 
-    async def _connect_again(self) -> None:
+    async def _connect_again(self, seconds: float, *, for_good: bool) -> None:
+        await asyncio.sleep(seconds)
         self._attempt = self._model.breaks.attempt()
         try:
-            await self._connect()
+            if for_good:
+                raise APIConnectionError("there is no other connection", retryable=False)
+            self._attempt = await connect(self._model.breaks, self._attempt)
         except APIError as error:
             self._end(error)
             return
         self._connected.set()
         self.emit("reconnected")
-
-    async def _connect(self) -> None:
-        for attempt in range(CONNECT_ATTEMPTS):
-            try:
-                async with asyncio.timeout(CONNECT_SECONDS):
-                    await self._attempt.pass_(0)
-            except TimeoutError as error:
-                raise APITimeoutError("the scripted server does not answer") from error
-            except APIError as error:
-                if not error.retryable or attempt == CONNECT_ATTEMPTS - 1:
-                    raise
-                self._attempt = self._model.breaks.attempt()
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
-                return
 
     async def _until_connected(self) -> None:
         if self._closed:
