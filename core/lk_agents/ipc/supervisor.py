@@ -216,8 +216,7 @@ class Supervisor:
         elif inference and self._desk.available:
             self._desk.process_gone(entry.executor.fault or ("stopped" if entry.executor.unwanted else "it died"))
         if entry.phase is m.Phase.GONE:
-            if died_warm(entry.executor):
-                _say_died(entry, event)
+            _say_if_died_warm(entry, event)
             self._counts.gone(entry.executor)
             self._permits.give_back(entry.executor_id)
             self._desk.owner_gone(entry.executor_id)
@@ -344,7 +343,9 @@ class Supervisor:
         self._entries[executor_id].handle.send(PermitGranted())
 
 
-def _say_died(entry: Entry, event: m.Event) -> None:
+def _say_if_died_warm(entry: Entry, event: m.Event) -> None:
+    if not died_warm(entry.executor):
+        return
     why = [entry.executor.fault, event.how if isinstance(event, m.Exited) else ""]
     fields = {**entry.log_fields(), "reason": "; ".join(filter(None, why))}
     logger.warning("a warm process died; it is replaced", extra=fields)

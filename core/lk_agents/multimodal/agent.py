@@ -9,6 +9,7 @@ from lk_agents.foundation.errors import ConfigError
 from lk_agents.foundation.log import logger
 from lk_agents.llm.chat_context import ChatContext
 from lk_agents.media.surroundings import session_io_for
+from lk_agents.multimodal import shared
 from lk_agents.multimodal.session import MultimodalSession
 from lk_agents.multimodal.settings import TEXT_RETRIES, MultimodalSettings, multimodal_options
 from lk_agents.realtime.model import OnDuplicate
@@ -49,6 +50,7 @@ EventTypes = Literal[
     "closed",
 ]
 """What an agent emits."""
+assert shared.LOADED, "loaded here, so that jobs share it"
 _ON_DUPLICATE: Final = get_args(OnDuplicate)
 
 

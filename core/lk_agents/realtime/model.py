@@ -165,7 +165,11 @@ class RealtimeSession(ABC, EventEmitter[Any]):
     @property
     @abstractmethod
     def fnc_ctx(self) -> FunctionContext | None:
-        """The functions that the model may call; may be set."""
+        """The functions that the model may call. Setting it tells the server; it counts from the next response on."""
+
+    @fnc_ctx.setter
+    @abstractmethod
+    def fnc_ctx(self, fnc_ctx: FunctionContext | None) -> None: ...
 
     @property
     @abstractmethod

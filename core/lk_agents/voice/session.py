@@ -90,13 +90,7 @@ class VoiceSession:
             on_alarm=self._alarm,
             heard=lambda: self._speeches.heard,
         )
-        self._speeches = Speeches(
-            self.conversation,
-            self._attention,
-            commits=Commits(self.conversation),
-            on_silent=self._audio_over,
-            on_finished=self._measuring.speech_over,
-        )
+        self._speeches = self._speaker()
         self._answering = Answering(
             self.conversation, self._speeches, self._attention, is_wanted=self._is_wanted, new_id=_new_id
         )
@@ -117,6 +111,16 @@ class VoiceSession:
         self._ending: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._closing: asyncio.Task[None] | None = None
         self._showing: set[asyncio.Task[None]] = set()
+
+    def _speaker(self) -> Speeches:
+        talk, measuring = self.conversation, self._measuring
+        return Speeches(
+            talk,
+            self._attention,
+            commits=Commits(talk),
+            on_silent=self._audio_over,
+            on_finished=measuring.speech_over,
+        )
 
     def _listener(self, providers: Providers, options: SessionOptions) -> Hearing:
         return Hearing(

@@ -84,9 +84,7 @@ class Engine:
         self.admission = Admission(config.options.max_jobs, self._slots_changed)
         self.outbox = Outbox()
         self.totals = Totals()
-        self.reports = JobReports(
-            self.admission, self.outbox, release=self._release, lost=self._job_lost, totals=self.totals
-        )
+        self.reports = self._make_reports()
         self.pool = pool_factory(pool_config(config, self.totals), self.reports)
         self.dispatcher = self._make_dispatcher()
         self.sampler = self._make_sampler()
@@ -106,16 +104,16 @@ class Engine:
             announce=self._registered,
         )
         self.connection = Connection(
-            config,
-            self.outbox,
-            self.registration,
-            jobs_running=self._jobs_running,
-            limits=limits.connection,
+            config, self.outbox, self.registration, jobs_running=self._jobs_running, limits=limits.connection
         )
-        page = MetricsPage(self.totals, self._gauges)
-        self.health = HealthServer(config.host, config.port, self._health, page.write)
+        metrics = MetricsPage(self.totals, self._gauges).write
+        self.health = HealthServer(config.host, config.port, self._health, metrics)
         self.serving: asyncio.Task[None] | None = None
         self._closing = AsyncExitStack()
+
+    def _make_reports(self) -> JobReports:
+        release, lost = self._release, self._job_lost
+        return JobReports(self.admission, self.outbox, release=release, lost=lost, totals=self.totals)
 
     def _make_sampler(self) -> LoadSampler:
         load_fnc = self._config.options.load_fnc

@@ -5,11 +5,12 @@ from __future__ import annotations
 from types import ModuleType
 
 import pytest
-from tests.testing.conformance import mutants_llm, mutants_stt, mutants_tts, mutants_vad
+from tests.testing.conformance import mutants_llm, mutants_realtime, mutants_stt, mutants_tts, mutants_vad
 from tests.testing.conformance.bench import Mutant, checks_of, failure_of, passes_somewhere, unexpected_failures
 
 from lk_agents.testing.conformance.frame import Conformance
 from lk_agents.testing.conformance.llm import LLMConformance
+from lk_agents.testing.conformance.realtime import RealtimeConformance
 from lk_agents.testing.conformance.stt import STTConformance
 from lk_agents.testing.conformance.tts import TTSConformance
 from lk_agents.testing.conformance.vad import VADConformance
@@ -19,6 +20,7 @@ KITS: dict[type[Conformance], ModuleType] = {
     TTSConformance: mutants_tts,
     LLMConformance: mutants_llm,
     VADConformance: mutants_vad,
+    RealtimeConformance: mutants_realtime,
 }
 MUTANTS: dict[str, tuple[Mutant, ModuleType]] = {
     check: (mutant, module) for module in KITS.values() for check, mutant in module.MUTANTS.items()
