@@ -8,7 +8,7 @@ from tests.multimodal.calls import DECIDED, LONG, QUESTION, Call
 from lk_agents.llm import ChatContext
 from lk_agents.media.session_io import EndPolicy
 from lk_agents.testing import VirtualClock
-from lk_agents.testing.providers import Heard, RealtimeAnswer, ScriptedRealtime
+from lk_agents.testing.providers import Heard, RealtimeAnswer, ScriptedRealtime, voice
 from lk_agents.testing.session_io import MemorySessionIO
 
 pytestmark = pytest.mark.usefixtures("lk_no_leaks", "lk_clock")
@@ -71,13 +71,17 @@ async def test_nothing_is_said_before_somebody_listens() -> None:
 
 
 async def test_without_a_server_that_hears_it_the_program_ends_the_turn() -> None:
-    call = Call(["Good day."], caller=None)
-    await call.until(1)
+    call = Call(["Good day.", "And good night."], caller=None)
+    call.start()
+    call.io.say(voice([QUESTION], 2.0, sample_rate=24_000))
+    await call.until(2.1)
     call.agent.generate_reply()
-    await call.run(4)
+    await call.until(4.0)
+    call.agent.generate_reply()  # nothing was said since then
+    await call.run(6)
 
     assert call.session.committed == 1
-    assert call.told("agent_speech_committed") == ["Good day."]
+    assert call.told("agent_speech_committed") == ["Good day.", "And good night."]
 
 
 async def test_where_the_server_hears_it_the_program_does_not_end_the_turn() -> None:

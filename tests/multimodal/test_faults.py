@@ -137,6 +137,18 @@ async def test_a_reply_that_the_lost_connection_cut_is_heard_as_far_as_it_came()
     assert call.outcomes() == ["spoken"]
 
 
+async def test_a_reply_that_waits_for_a_function_is_not_asked_for_again() -> None:
+    asks = RealtimeAnswer(calls=[("weather", {"place": "Rome"})])
+    call = Call([asks, "It is sunny."], fnc_ctx=Functions(seconds=1.5))
+    await call.until(DECIDED + 0.5)
+    call.session.lose_connection(seconds=0.2)
+    await call.run(8.0)
+
+    assert call.told("agent_speech_committed") == ["It is sunny."]
+    assert call.session.asked == 0
+    assert call.outcomes() == ["spoken"]
+
+
 async def test_a_connection_that_cannot_be_made_again_ends_the_conversation() -> None:
     call = Call(["Good day."])
     await call.until(0.5)

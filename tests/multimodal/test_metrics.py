@@ -46,7 +46,7 @@ async def test_a_turn_tells_where_its_time_went() -> None:
     assert record.first_token == record.first_audio == record.first_played == pytest.approx(1.0, abs=0.02)
     assert record.ended == pytest.approx(1.0 + 9 * 0.06, abs=0.03)
     assert record.heard_seconds == pytest.approx(9 * 0.06, abs=0.021)
-    assert record.agent_characters == len("Good day.")
+    assert (record.agent_characters, record.user_characters) == (len("Good day."), len("Hello there"))
     (turn,) = records(call, PipelineTurnMetrics)
     assert (turn.sequence_id, turn.first_played) == (record.speech, record.first_played)
     (delay,) = records(call, PipelineEOUMetrics)

@@ -204,6 +204,16 @@ async def test_a_track_that_is_replaced_in_the_middle_of_a_sentence_costs_nothin
     assert call.told("agent_speech_committed") == ["Good day."]
 
 
+async def test_an_event_that_carries_more_than_it_should_is_taken_all_the_same() -> None:
+    call = Call(["Good day."])
+    await call.until(0.5)
+    call.session.emit("input_speech_started", {"item": "item_1"})
+    call.session.emit("input_speech_committed", "item_1", "item_0")
+    await call.run(6.0)
+
+    assert call.told("agent_speech_committed") == ["Good day."]
+
+
 async def test_a_reply_without_a_word_heard_is_cut_and_not_told() -> None:
     call = Call([LONG], caller=None)
     call.start()

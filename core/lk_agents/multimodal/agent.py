@@ -57,8 +57,8 @@ _ON_DUPLICATE: Final = get_args(OnDuplicate)
 class MultimodalAgent(EventEmitter[EventTypes]):
     """Holds a conversation with one participant by one model, which hears and speaks itself.
 
-    Most of these models hear when the user speaks and has finished, and answer by themselves; for the others,
-    :meth:`generate_reply` ends the user's turn. When the user speaks, the agent falls silent at once, and the model's
+    Most of these models hear when the user speaks and has finished, and answer by themselves; for the others, ``vad``
+    does, or :meth:`generate_reply` ends the user's turn. When the user speaks, the agent falls silent, and the model's
     conversation is cut at the very sample that was heard last.
 
     Emits, with what is in parentheses: ``user_started_speaking``, ``user_stopped_speaking``,
@@ -70,7 +70,7 @@ class MultimodalAgent(EventEmitter[EventTypes]):
     session gets another connection; ``error`` (SessionError); ``closed`` (the reason, str).
 
     :param model: hears and speaks.
-    :param vad: kept for the program, and not used: the model hears itself.
+    :param vad: decides about turns where the model's server does not; else it is not used.
     :param chat_ctx: the conversation so far; the model begins with a copy of it.
     :param fnc_ctx: the functions that the model may call.
     :param transcription: how transcripts of both sides are shown.
@@ -102,6 +102,7 @@ class MultimodalAgent(EventEmitter[EventTypes]):
             more,
             transcription=transcription or AgentTranscriptionOptions(),
             max_text_response_retries=max_text_response_retries,
+            vad=vad,
         )
         self._end_policy, self._grace_seconds = end_of(more)
         self._model = model

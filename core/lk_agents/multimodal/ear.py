@@ -51,7 +51,8 @@ class ModelEar:
         self._is_open = False
         self._waiting: deque[rtc.AudioFrame] = deque()
         self._given: deque[rtc.AudioFrame] = deque()
-        self._given_seconds = 0.0
+        self.given_seconds = 0.0
+        """How much the model was given so far."""
         self._heard_at = self._filled_at = self._given_at = clock.monotonic()
         self._spoken_since: float | None = None
         self._speaking = asyncio.Event()
@@ -79,8 +80,8 @@ class ModelEar:
         if self._is_open:
             return
         self._is_open = True
-        since = self._given_seconds if self._spoken_since is None else self._spoken_since
-        missing = self._given_seconds - since + BEFORE_SPEECH_SECONDS
+        since = self.given_seconds if self._spoken_since is None else self._spoken_since
+        missing = self.given_seconds - since + BEFORE_SPEECH_SECONDS
         count = min(len(self._given), round(missing / PIECE_SECONDS))
         for frame in list(self._given)[len(self._given) - count :]:
             self._give(frame)
@@ -91,7 +92,7 @@ class ModelEar:
     def speech_started(self) -> None:
         """The model hears the user speak."""
         if self._spoken_since is None:
-            self._spoken_since = self._given_seconds
+            self._spoken_since = self.given_seconds
         self._speaking.set()
 
     def speech_stopped(self) -> None:
@@ -101,7 +102,7 @@ class ModelEar:
 
     def spoken_at(self, position: float) -> float:
         """Return when a sample was spoken that lies at this second of what the model was given."""
-        return self._given_at - max(self._given_seconds - position, 0.0)
+        return self._given_at - max(self.given_seconds - position, 0.0)
 
     # --- hearing -----------------------------------------------------------------------------------------------------
 
@@ -136,12 +137,13 @@ class ModelEar:
                     return
                 if frame is None:
                     return
-                self._heard_at = clock.monotonic()
-                self._take(frame)
+                self.take(frame)
         finally:
             self._closings.create_task(audio_in.aclose(), name="lk-close-input")
 
-    def _take(self, frame: rtc.AudioFrame) -> None:
+    def take(self, frame: rtc.AudioFrame) -> None:
+        """Hear a frame, of any rate and number of channels, as :meth:`run` does."""
+        self._heard_at = clock.monotonic()
         if self._converter is None:
             if frame.sample_rate == self._rate and frame.num_channels == 1:
                 self._cut(frame)
@@ -165,7 +167,7 @@ class ModelEar:
         self._given.append(piece)
         if len(self._given) * PIECE_SECONDS > KEPT_SECONDS:
             self._given.popleft()
-        self._given_seconds += PIECE_SECONDS
+        self.given_seconds += PIECE_SECONDS
         self._given_at = clock.monotonic()
         self._push(piece)
 

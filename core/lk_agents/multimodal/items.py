@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from lk_agents.foundation import clock
+from lk_agents.voice import signals as s
 from lk_agents.voice.history import CUT_MARK
 from lk_agents.voice.speech_handle import SpeechOutcome
 
@@ -60,7 +62,8 @@ class Items:
     # --- what speeches tell ------------------------------------------------------------------------------------------
 
     def watch_question(self, live: LiveSpeech) -> None:
-        """The server writes down what the user says."""
+        """The server has written down what the user has said; from the moment on that it is answered, it is settled."""
+        self._talk.post(s.UserCommitted(clock.monotonic(), live.id))
 
     def question(self, live: LiveSpeech, *, finished: bool = False) -> None:
         """The server writes down what the user says."""

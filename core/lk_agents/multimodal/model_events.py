@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lk_agents.foundation.errors import APIError
 from lk_agents.foundation.log import logger
+from lk_agents.utils.events import EventEmitter
 from lk_agents.voice.conversation import SessionError
 
 if TYPE_CHECKING:
@@ -68,8 +69,10 @@ class ModelEvents:
             "error": self._failed,
             "closed": session.model_closed,
         }
+        self._handlers: EventEmitter[str] = EventEmitter()  # hands each what it takes, and survives its errors
         for event, handler in handlers.items():
-            session.model.on(event, self._while_open(handler))
+            self._handlers.on(event, handler)
+            session.model.on(event, self._passing_on(event))
 
     def begin(self) -> None:
         """There is something to play with."""
@@ -81,17 +84,18 @@ class ModelEvents:
         """Listen no more. Any number of times."""
         self._closed = True
 
-    def _while_open(self, handler: Callable[..., None]) -> Callable[..., None]:
-        def handle(*told: Any) -> None:
+    def _passing_on(self, event: str) -> Callable[..., None]:
+        def pass_on(*told: Any) -> None:
             if not self._closed:
-                handler(*told)
+                self._handlers.emit(event, *told)
 
-        return handle
+        return pass_on
 
     # --- what the user says ------------------------------------------------------------------------------------------
 
     def _user_said(self, understood: RealtimeTranscription) -> None:
         self._session.transcripts.user_said(understood.transcript)
+        self._session.responses.understood(understood.transcript)
         self._items.user_said(understood.item_id, understood.transcript)
 
     def _not_understood(self, *_: Any) -> None:

@@ -72,6 +72,7 @@ class Responses:
         self._unwanted: deque[str] = deque(maxlen=REMEMBERED)
         self._recovering: set[str] = set()
         self._latest: LiveSpeech | None = None
+        self._newest: LiveSpeech | None = None  # the reply to the last turn
         self._turn = 0
         self._turn_is_open = False
 
@@ -84,6 +85,16 @@ class Responses:
     def are_waited_for(self) -> bool:
         """Whether a reply waits for a response."""
         return bool(self._waiting)
+
+    @property
+    def are_to_be_asked_for(self) -> bool:
+        """Whether a reply waits for a response, and not for a function."""
+        return any(not self._calls.are_open(live) for live in self._waiting)
+
+    def understood(self, text: str) -> None:
+        """Something that the user has said is understood, mostly while it is answered."""
+        if self._newest is not None and self._newest.waterfall is not None:
+            self._newest.waterfall.user_characters += len(text)
 
     # --- who waits ---------------------------------------------------------------------------------------------------
 
@@ -101,28 +112,53 @@ class Responses:
         self.begin_turn()
         self._turn_is_open = False
         now, speech = clock.monotonic(), short_id("SP_")
-        live = self._speeches.create(speech, SpeechKind.REPLY, turn=self._turn)
-        live.waterfall, live.decided = Waterfall(turn=self._turn, speech=speech), True
-        live.span = begin_turn_span(s.BeginReply(speech, self._turn, "", True), spoken_until=last_speech_at)
-        live.waterfall.decided(now, last_speech_at=last_speech_at, last_final_at=None)
-        live.waterfall.mark(Mark.LLM_REQUESTED, now)
-        command = s.TurnDecided(self._turn, speech, last_speech_at, None, decided_at=now)
-        self._attention.decided(command, has_words=True)
-        self._reports.turn_decided(command)
-        self._wait(live)
+        live = self.begin(s.BeginReply(speech, self._turn, "", True), spoken_until=last_speech_at)
+        self.decided(s.TurnDecided(self._turn, speech, last_speech_at, None, decided_at=now))
         self._talk.post(s.SpeechAdded(now, speech, SpeechKind.SAY, True))
         return live
+
+    def begin(self, command: s.BeginReply, *, spoken_until: float | None) -> LiveSpeech:
+        """Register the reply to a turn, which may not be decided yet.
+
+        :param spoken_until: when the user's last sample was spoken, as far as is known; None if there was none.
+        """
+        self._turn = max(self._turn, command.turn)
+        live = self._speeches.create(command.speech, SpeechKind.REPLY, turn=command.turn)
+        live.waterfall = Waterfall(turn=command.turn, speech=command.speech)
+        self._newest = live
+        live.span = begin_turn_span(command, spoken_until=spoken_until)
+        return live
+
+    def decided(self, command: s.TurnDecided) -> bool:
+        """A turn is over; its reply waits from now on. Tells whether the model is to be asked for it.
+
+        It was asked before where the decision was taken back, and nothing more was said.
+        """
+        live = self._speeches.get(command.speech)
+        if live is None or live.waterfall is None:
+            return False
+        self._attention.decided(command, has_words=True)
+        self._reports.turn_decided(command)
+        live.waterfall.decided(command.decided_at, last_speech_at=command.last_speech_at, last_final_at=None)
+        if live.decided:
+            return False
+        live.decided = True
+        live.waterfall.mark(Mark.LLM_REQUESTED, command.decided_at)
+        self._wait(live)
+        return True
 
     def forget(self) -> None:
         """What was asked for is not wanted any more: nothing of it that comes late is heard."""
         self._unwanted.extend(self._of)
         self._of.clear()
 
-    def asked_again(self, live: LiveSpeech) -> None:
-        """A reply of which nothing was heard is asked for anew: what comes of its response until now is not heard."""
-        for response in [each for each, of in self._of.items() if of is live]:
+    def withdraw(self, live: LiveSpeech) -> bool:
+        """What comes of the responses of a reply from now on is not heard; tells whether any may be under way."""
+        responses = [each for each, of in self._of.items() if of is live]
+        for response in responses:
             del self._of[response]
             self._unwanted.append(response)
+        return bool(responses) or live in self._waiting
 
     def over(self, live: LiveSpeech) -> None:
         """A speech is over."""

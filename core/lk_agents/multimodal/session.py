@@ -13,6 +13,7 @@ from lk_agents.foundation.ids import short_id
 from lk_agents.foundation.log import logger
 from lk_agents.multimodal.ear import ModelEar
 from lk_agents.multimodal.items import Items
+from lk_agents.multimodal.local_turns import LocalTurns
 from lk_agents.multimodal.model_events import ModelEvents, as_error
 from lk_agents.multimodal.responses import Responses
 from lk_agents.multimodal.transcripts import Transcripts
@@ -88,7 +89,7 @@ class MultimodalSession:
         self.model.playout_complete = self._playout_complete
         self._talk = Talk(agent, options, io, self._tell, self._post)
         self._machine = TurnMachine(options.turn, new_id=_new_id)
-        self._driver = TurnDriver(self._machine, self._execute, on_handled=lambda _: None)
+        self._driver = TurnDriver(self._machine, self._execute, on_handled=self._watch_user)
         self._reports = TurnReports(emit)
         watchdog = Watchdog(timeout_seconds=options.dead_air_timeout)
         self._attention = Attention(watchdog, on_alarm=self._alarm, heard=lambda: self._speeches.heard)
@@ -104,6 +105,7 @@ class MultimodalSession:
         """Which reply each response is."""
         self.turns = self._takes_turns(truncates=truncates)
         """Who speaks when."""
+        self._local = self._decides_itself(options)
         self._first_aid = self._helper()
         self._events = ModelEvents(self, self._items, emit, max_text_retries=options.max_text_response_retries)
 
@@ -139,6 +141,20 @@ class MultimodalSession:
             truncates=truncates,
         )
 
+    def _decides_itself(self, options: MultimodalOptions) -> LocalTurns | None:
+        if options.vad is None or self.model.server_vad_enabled:
+            return None
+        return LocalTurns(
+            self._talk,
+            self.model,
+            vad=options.vad,
+            options=options,
+            machine=self._machine,
+            speeches=self._speeches,
+            responses=self.responses,
+            stop=self.turns.stop_server,
+        )
+
     def _helper(self) -> FirstAid:
         saying = Saying(self._talk, self._speeches, self._attention, machine=self._machine, new_id=_new_id)
         return FirstAid(
@@ -158,12 +174,11 @@ class MultimodalSession:
         """Hold the conversation until its surroundings are over, or it is closed; returns why, in words.
 
         :raises PlayoutError: the agent cannot be made hearable.
-        :raises APIError: the model cannot be reached, or does not take the context; the program was told.
         """
         self._state.set("initializing")
         await self._io.start(sample_rate=self._rate, num_channels=1)
         tasks = [
-            asyncio.create_task(self._ear.run(self._io.audio_inputs()), name="lk-ear"),
+            asyncio.create_task(self._hear(), name="lk-ear"),
             asyncio.create_task(self._await_end(), name="lk-end"),
         ]
         for task in tasks:
@@ -196,26 +211,18 @@ class MultimodalSession:
         self.end("closed")
         self._events.close()
         self._attention.close()
+        if self._local is not None:
+            await self._local.aclose()
         self._driver.post(s.InterruptAll(clock.monotonic()))
         self._driver.close()
         await self._first_aid.aclose()
         await self._speeches.aclose()
         if (aclose := getattr(self.model, "aclose", None)) is not None:
-            await self._let_go(aclose())
+            await _let_go(aclose(), label=self._label)
         await self.transcripts.aclose()
         self._state.close()
         await self._io.aclose()
         await cancel_and_wait(*self._showing)
-
-    async def _let_go(self, closing: Coroutine[Any, Any, None]) -> None:
-        """Close the model's side, whatever it does; the rest must be closed as well."""
-        try:
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await closing
-        except TimeoutError:
-            logger.warning("a session of a model does not close", extra={"provider": self._label})
-        except Exception:  # noqa: BLE001  see above
-            logger.exception("a session of a model failed while it was closed", extra={"provider": self._label})
 
     def end(self, reason: str) -> None:
         """Let it be over; the first reason counts."""
@@ -261,6 +268,10 @@ class MultimodalSession:
     def _post(self, event: s.Input) -> None:
         self._driver.post(event)
 
+    def _watch_user(self, event: s.Input) -> None:
+        if self._local is not None:
+            self._local.watch(event, self._attention)
+
     def _alarm(self, alarm: DeadAir) -> None:
         self._first_aid.alarm(alarm)
 
@@ -272,10 +283,12 @@ class MultimodalSession:
                     self._state.set("thinking", delay_seconds=THINKING_DELAY_SECONDS)
             case s.PlaySpeech(speech):
                 self._speeches.play(speech)
-            case s.StopSpeech(speech):
-                self._speeches.stop(speech)
-            case s.DropSpeech(speech):
-                self._speeches.drop(speech)
+            case s.StopSpeech(speech) | s.DropSpeech(speech):
+                if self._local is not None:
+                    self._local.ends(speech)
+                (self._speeches.stop if isinstance(command, s.StopSpeech) else self._speeches.drop)(speech)
+            case _ if self._local is not None:
+                self._local.execute(command)
 
     def _finished(self, live: LiveSpeech) -> None:
         self._reports.speech_over(live)
@@ -306,6 +319,10 @@ class MultimodalSession:
 
     # --- the surroundings --------------------------------------------------------------------------------------------
 
+    async def _hear(self) -> None:
+        inputs = self._io.audio_inputs()
+        await (self._ear.run(inputs) if self._local is None else self._local.run(inputs, tap=self._ear.take))
+
     async def _await_audience(self) -> None:
         await self._io.wait_for_listener()
         self._attention.audience(present=True)
@@ -335,3 +352,14 @@ class MultimodalSession:
 
 def _new_id() -> str:
     return short_id("SP_")
+
+
+async def _let_go(closing: Coroutine[Any, Any, None], *, label: str) -> None:
+    """Close the model's side, whatever it does; the rest must be closed as well."""
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await closing
+    except TimeoutError:
+        logger.warning("a session of a model does not close", extra={"provider": label})
+    except Exception:  # noqa: BLE001  see above
+        logger.exception("a session of a model failed while it was closed", extra={"provider": label})

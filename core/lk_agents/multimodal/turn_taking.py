@@ -53,20 +53,22 @@ class TurnTaking:
         self._state = state
         self._truncates = truncates
         self._user_speaks = False
+        self._committed_seconds = 0.0
 
     # --- for the program ---------------------------------------------------------------------------------------------
 
     def interrupt(self) -> None:
         """Fall silent at once; nothing of what the model was saying, or was asked to say, is heard any more."""
-        if self._truncates and len(self._floor):
-            self._model.cancel_response()
+        if len(self._floor):
+            self.stop_server()
         self._responses.forget()
         self._talk.post(s.InterruptAll(clock.monotonic()))
         self._state.set("listening")
 
     def generate_reply(self, on_duplicate: OnDuplicate) -> None:
         """Let the model say something; where the server does not hear when the user has finished, the turn is over."""
-        if not self._model.server_vad_enabled:
+        if not self._model.server_vad_enabled and self._ear.given_seconds > self._committed_seconds:
+            self._committed_seconds = self._ear.given_seconds
             self._model.commit_audio_buffer()
         if on_duplicate == "cancel_existing" and len(self._floor):
             self.interrupt()
@@ -115,7 +117,7 @@ class TurnTaking:
 
     def connected_again(self) -> None:
         """It has one: whatever is waited for is asked for again."""
-        if self._responses.are_waited_for:
+        if self._responses.are_to_be_asked_for:
             self._model.create_response("cancel_existing")
         self._ear.open_again()  # what was said meanwhile may be a turn of its own
         self._talk.emit("reconnected")
@@ -123,7 +125,7 @@ class TurnTaking:
     def ask_again(self, live: LiveSpeech) -> None:
         """Ask once more for a reply of which nothing has come."""
         if live.utterance is None and not self._responses.goes_on(live):
-            self._responses.asked_again(live)
+            self._responses.withdraw(live)
             self._attention.restarted(live)
             try:
                 self._model.create_response("cancel_existing")
@@ -133,7 +135,11 @@ class TurnTaking:
 
     def gave_up(self, live: LiveSpeech) -> None:
         """A reply is not waited for any more: whatever comes of it is not heard."""
-        self._responses.asked_again(live)
+        self._responses.withdraw(live)
+        self.stop_server()
+
+    def stop_server(self) -> None:
+        """Tell the server to stop, if it can be told."""
         if self._truncates:
             self._model.cancel_response()
 

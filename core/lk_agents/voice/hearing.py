@@ -12,6 +12,7 @@ from lk_agents.utils.aio.tasks import TaskSet
 from lk_agents.voice.hearing_clock import HearingClock
 from lk_agents.voice.hearing_memory import HearingMemory
 from lk_agents.voice.hearing_recorded import RecordedUnderstanding
+from lk_agents.voice.hearing_sound import SoundUnderstanding
 from lk_agents.voice.hearing_streamed import StreamedUnderstanding
 from lk_agents.voice.hearing_understanding import HearingOptions, HearingStage, Reports, Understanding, tell_nobody
 from lk_agents.voice.hearing_voice import VoiceFollower
@@ -46,7 +47,8 @@ class Hearing:
     a running event loop.
 
     :param vad: finds the speech.
-    :param stt: understands it; one that cannot listen is asked about recordings, by way of the same detector.
+    :param stt: understands it; one that cannot listen is asked about recordings, by way of the same detector. None
+        where nobody needs the words: it is told that something was said.
     :param post: told every input of the turn machine, in order, on the event loop. It must not wait.
     :param options: how the user is listened to.
     :param on_error: told that a provider has failed for good, and with what: another stream is opened later, or the
@@ -60,7 +62,7 @@ class Hearing:
         self,
         *,
         vad: VAD,
-        stt: STT,
+        stt: STT | None,
         post: Callable[[Input], None],
         options: HearingOptions | None = None,
         on_error: Callable[[HearingStage, Exception], None] = tell_nobody,
@@ -68,13 +70,10 @@ class Hearing:
         on_speech_event: Callable[[SpeechEvent, int], None] = tell_nobody,
     ) -> None:
         reports = Reports(post=post, error=on_error, speech_event=on_speech_event)
-        kind = StreamedUnderstanding if stt.capabilities.streaming else RecordedUnderstanding
         self._sounding = asyncio.Event()
         self._memory = HearingMemory()
         self._timing = HearingClock()
-        self._understanding: Understanding = kind(
-            stt, memory=self._memory, options=options or HearingOptions(), reports=reports
-        )
+        self._understanding = _understanding(stt, self._memory, options or HearingOptions(), reports)
         self._voice = VoiceFollower(
             vad,
             memory=self._memory,
@@ -218,3 +217,10 @@ class Hearing:
     def _pause(self) -> None:
         self._voice.end()
         self._understanding.paused()
+
+
+def _understanding(stt: STT | None, memory: HearingMemory, options: HearingOptions, reports: Reports) -> Understanding:
+    if stt is None:
+        return SoundUnderstanding(reports)
+    kind = StreamedUnderstanding if stt.capabilities.streaming else RecordedUnderstanding
+    return kind(stt, memory=memory, options=options, reports=reports)

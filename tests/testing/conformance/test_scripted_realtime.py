@@ -22,6 +22,7 @@ class TestScriptedRealtime(RealtimeConformance):
             [case.answer(number) for number in range(RESPONSES)],
             caller=case.caller if case.server_vad else None,
             breaks=case.breaks(),
+            connect_seconds=self.attempt_seconds,
         )
         case.watch(requests=lambda: model.breaks.attempts)
         case.watch_server(truncated=lambda: model.sessions[0].truncated, functions=lambda: model.sessions[0].functions)

@@ -8,8 +8,17 @@ from collections.abc import AsyncIterator
 import pytest
 from livekit import rtc
 
+from lk_agents.foundation.errors import APIStatusError
 from lk_agents.llm import ChatContext
-from lk_agents.testing.providers import ScriptedContent, ScriptedRealtime, ScriptError
+from lk_agents.testing.providers import (
+    Break,
+    Heard,
+    RealtimeAnswer,
+    ScriptedContent,
+    ScriptedRealtime,
+    ScriptError,
+    voice,
+)
 
 
 @pytest.fixture
@@ -144,3 +153,79 @@ async def test_closing_ends_what_is_being_said(lk_no_leaks: None) -> None:
 
     await session.aclose()
     await session.aclose()
+
+
+CALLER = [Heard("what is the weather", 0.5, 1.5), Heard("thank you", 3.0, 3.5)]
+
+
+async def test_its_server_hears_when_the_user_has_finished_and_answers() -> None:
+    model = ScriptedRealtime(["It is sunny.", "Goodbye."], caller=CALLER)
+    session = model.session()
+    told: list[tuple[str, object]] = []
+    for event in ("input_speech_started", "input_speech_stopped", "input_speech_committed", "response_created"):
+        session.on(event, lambda *what, event=event: told.append((event, what[0] if what else None)))
+    texts: list[str] = []
+    session.on("input_speech_transcription_completed", lambda said: texts.append(said.transcript))
+
+    for frame in voice(CALLER, 5.0, sample_rate=24_000):
+        session._push_audio(frame)
+        await asyncio.sleep(0)
+    await asyncio.sleep(0.05)
+    await model.aclose()
+
+    assert [event for event, _ in told] == [
+        "input_speech_started",
+        "input_speech_stopped",
+        "input_speech_committed",
+        "response_created",
+    ] * 2
+    positions = [what for event, what in told if event == "input_speech_stopped"]
+    assert positions == [pytest.approx(1.5, abs=0.05), pytest.approx(3.5, abs=0.05)]
+    assert texts == ["what is the weather", "thank you"]
+
+
+async def test_a_connection_is_lost_and_made_again() -> None:
+    model = ScriptedRealtime(["Good morning."], breaks=[Break(1)])
+    session = model.session()
+    told: list[str] = []
+    for event in ("reconnecting", "reconnected", "response_content_done"):
+        session.on(event, lambda *_, event=event: told.append(event))
+
+    session.create_response()
+    await asyncio.sleep(0.05)
+    await model.aclose()
+
+    assert told == ["reconnecting", "reconnected"]
+    model.assert_done()
+
+
+async def test_a_session_that_cannot_begin_tells_it() -> None:
+    model = ScriptedRealtime(breaks=[Break(0, error=APIStatusError("no", status_code=401))])
+    session = model.session()
+    closed: list[object] = []
+    session.on("closed", closed.append)
+
+    with pytest.raises(APIStatusError):
+        await session._init_sync_task
+    await model.aclose()
+
+    assert [type(each) for each in closed] == [APIStatusError]
+
+
+async def test_an_answer_may_be_written_fail_or_stop_coming() -> None:
+    answers = [RealtimeAnswer(text="I write.", as_text=True), RealtimeAnswer(status="failed")]
+    model = ScriptedRealtime([*answers, RealtimeAnswer(text="Never.", stall_at=0.0)])
+    session = model.session()
+    contents: list[ScriptedContent] = []
+    statuses: list[str] = []
+    session.on("response_content_added", contents.append)
+    session.on("response_done", lambda response: statuses.append(response.status))
+
+    for _ in range(3):
+        session.create_response()
+    await asyncio.sleep(0.05)
+    session.die()
+    await model.aclose()
+
+    assert [(content.content_type, content.text) for content in contents] == [("text", "I write.")]
+    assert statuses == ["completed", "failed", "cancelled"]

@@ -11,5 +11,6 @@ A subclass names what is to be tested, and pytest finds the inherited tests::
             yield MyVAD()
 
 There are kits for recognisers (``stt``), synthesizers (``tts``), language models (``llm``), detectors of voice activity
-(``vad``), for plugins as packages (``plugin``) and for executors of jobs (``executor``).
+(``vad``), speech-to-speech models (``realtime``), for plugins as packages (``plugin``) and for executors of jobs
+(``executor``).
 """

@@ -83,9 +83,9 @@ class ScriptedRealtime(RealtimeModel):
     :param caller: what the user says, by the sound of ``voice()``: its server hears when a turn has ended, and answers.
         Without, the program says when.
     :param creates_responses: whether its server answers by itself then.
-    :param silence_seconds: how long the user must be silent for that.
     :param transcript_seconds: how much later it is understood; None for never.
     :param sync_seconds: how long it takes to connect.
+    :param connect_seconds: after so long a connection that is not made is given up.
     :param breaks: what goes wrong; ``at`` counts the responses of a session that have begun: 0 is the connection, which
         is tried three times. An error is a lost connection then, and a stall lets nothing more come.
     """
@@ -97,9 +97,9 @@ class ScriptedRealtime(RealtimeModel):
         supports_truncate: bool = True,
         caller: Sequence[Heard] | None = None,
         creates_responses: bool = True,
-        silence_seconds: float = 0.5,
         transcript_seconds: float | None = 0.0,
         sync_seconds: float = 0.0,
+        connect_seconds: float = 10.0,
         breaks: Iterable[Break] = (),
     ) -> None:
         self._capabilities = RealtimeCapabilities(
@@ -109,9 +109,11 @@ class ScriptedRealtime(RealtimeModel):
         """What has not been said yet."""
         self.caller = None if caller is None else tuple(caller)
         self.creates_responses = creates_responses
-        self.silence_seconds = silence_seconds
+        self.silence_seconds = 0.5
+        """How long the user must be silent for the server to take a turn for over."""
         self.transcript_seconds = transcript_seconds
         self.sync_seconds = sync_seconds
+        self.connect_seconds = connect_seconds
         self.breaks = Breaks(breaks)
         """What goes wrong; counts the connections."""
         self.sessions: list[ScriptedRealtimeSession] = []

@@ -16,20 +16,19 @@ if TYPE_CHECKING:
     from livekit import rtc
 
     from lk_agents.llm import FunctionContext
-    from lk_agents.testing.providers.realtime import RealtimeAnswer, ScriptedResponse
-    from lk_agents.testing.providers.script import Breaks, BreaksOfAttempt
+    from lk_agents.testing.providers.realtime import RealtimeAnswer, ScriptedRealtime, ScriptedResponse
+    from lk_agents.testing.providers.script import BreaksOfAttempt
     from lk_agents.testing.providers.speech import Heard
 
-__all__ = ["CONNECT_SECONDS", "ServerEar", "connect", "measured", "names_of"]
+__all__ = ["ServerEar", "connect", "measured", "names_of"]
 
 CONNECT_ATTEMPTS: Final = 3
-CONNECT_SECONDS: Final = 10.0
 RETRY_SECONDS: Final = 0.05
 
 _ROUNDING_SECONDS: Final = 0.001
 
 
-async def connect(breaks: Breaks, attempt: BreaksOfAttempt) -> BreaksOfAttempt:
+async def connect(model: ScriptedRealtime, attempt: BreaksOfAttempt) -> BreaksOfAttempt:
     """Connect, in three attempts at most; returns the one that went well.
 
     :param attempt: the first one.
@@ -37,14 +36,14 @@ async def connect(breaks: Breaks, attempt: BreaksOfAttempt) -> BreaksOfAttempt:
     """
     for number in range(1, CONNECT_ATTEMPTS + 1):
         try:
-            async with asyncio.timeout(CONNECT_SECONDS):
+            async with asyncio.timeout(model.connect_seconds):
                 await attempt.pass_(0)
         except TimeoutError as error:
             raise APITimeoutError("the scripted server does not answer") from error
         except APIError as error:
             if not error.retryable or number == CONNECT_ATTEMPTS:
                 raise
-            attempt = breaks.attempt()
+            attempt = model.breaks.attempt()
             await asyncio.sleep(RETRY_SECONDS)
         else:
             break

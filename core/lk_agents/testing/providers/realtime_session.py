@@ -23,7 +23,7 @@ from lk_agents.metrics.publish import publish
 from lk_agents.realtime import RealtimeSession, RealtimeTranscription, RealtimeTranscriptionFailed
 from lk_agents.realtime.model import OnDuplicate
 from lk_agents.testing.providers.realtime import OUTPUT_RATE, RealtimeAnswer, ScriptedContent, ScriptedResponse
-from lk_agents.testing.providers.realtime_server import CONNECT_SECONDS, ServerEar, connect, measured, names_of
+from lk_agents.testing.providers.realtime_server import ServerEar, connect, measured, names_of
 from lk_agents.testing.providers.script import NEVER
 from lk_agents.testing.providers.speech import tone
 from lk_agents.utils.aio.tasks import cancel_and_wait
@@ -158,7 +158,7 @@ class ScriptedRealtimeSession(RealtimeSession):
         """
         if on_duplicate not in get_args(OnDuplicate):
             raise ConfigError(f"on_duplicate is {on_duplicate!r}; it must be one of {', '.join(get_args(OnDuplicate))}")
-        busy = any(not each.done() for each in self._responses)
+        busy = any(not (each.done() or each.cancelling()) for each in self._responses)
         if busy and on_duplicate == "cancel_new":
             return
         if busy and on_duplicate == "cancel_existing":
@@ -168,7 +168,7 @@ class ScriptedRealtimeSession(RealtimeSession):
 
     def cancel_response(self) -> None:
         """Stop the response under way, and those that wait behind it."""
-        stopped = [each for each in self._responses if not each.done()]
+        stopped = [each for each in self._responses if not (each.done() or each.cancelling())]
         for each in stopped:
             each.cancel()
         self.cancelled += len(stopped)
@@ -297,7 +297,7 @@ class ScriptedRealtimeSession(RealtimeSession):
     async def _connect_first(self) -> None:
         await asyncio.sleep(self._model.sync_seconds)
         try:
-            self._attempt = await connect(self._model.breaks, self._attempt)
+            self._attempt = await connect(self._model, self._attempt)
         except APIError as error:
             self._end(error)
             raise
@@ -309,7 +309,7 @@ class ScriptedRealtimeSession(RealtimeSession):
         try:
             if for_good:
                 raise APIConnectionError("there is no other connection", retryable=False)
-            self._attempt = await connect(self._model.breaks, self._attempt)
+            self._attempt = await connect(self._model, self._attempt)
         except APIError as error:
             self._end(error)
             return
@@ -320,7 +320,7 @@ class ScriptedRealtimeSession(RealtimeSession):
         if self._closed:
             raise APIConnectionError("the session is closed", retryable=False)
         try:
-            async with asyncio.timeout(CONNECT_SECONDS):
+            async with asyncio.timeout(self._model.connect_seconds):
                 await self._connected.wait()
         except TimeoutError as error:
             raise APITimeoutError("the scripted server does not answer") from error

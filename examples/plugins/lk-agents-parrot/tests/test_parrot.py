@@ -56,6 +56,7 @@ async def test_an_error_that_parrot_reports_is_tried_again_if_it_is_temporary(te
         aiohttp.ClientSession() as session,
         STT(api_key=KEY, base_url=vendor.url, http_session=session).stream(conn_options=QUICK) as stream,
     ):
+        stream.push_frame(voice([], 0.02)[0])
         with pytest.raises(APIError) as caught:
             await anext(stream)
 
