@@ -10,7 +10,7 @@ import pytest
 
 from lk_agents import APIStatusError
 from lk_agents.llm import ChatContext, FunctionContext, TypeInfo, ai_callable
-from lk_agents.metrics import PipelineLLMMetrics
+from lk_agents.metrics import PipelineEOUMetrics, PipelineLLMMetrics
 from lk_agents.pipeline import SessionError, SpeechOutcome
 from lk_agents.testing.providers import Answer, Break, Heard, ScriptedLLM, ScriptedTTS, ScriptedVAD, voice
 from lk_agents.testing.session import ScriptedCall
@@ -97,6 +97,31 @@ async def test_what_is_said_one_after_the_other_is_heard_in_that_order(lk_sessio
     assert call.heard() == ["First of all.", "Second.", "Third."]
 
 
+async def test_a_speech_that_is_cut_for_the_next_one_comes_to_its_whole_end_first(lk_session: MakeCall) -> None:
+    call = lk_session()
+    call.start()
+    first = await call.agent.say(LONG)
+    await call.until(3.0)
+    call.agent.interrupt()
+    second = await call.agent.say("And now something else.")
+    await call.run(10)
+
+    assert [await first.join(), await second.join()] == [SpeechOutcome.INTERRUPTED, SpeechOutcome.FINISHED]
+    kinds = ("agent_started_speaking", "agent_stopped_speaking", "agent_speech_interrupted", "agent_speech_committed")
+    assert [each.event for each in call.log if each.event in kinds] == [
+        "agent_started_speaking",
+        "agent_stopped_speaking",
+        "agent_speech_interrupted",
+        "agent_started_speaking",
+        "agent_stopped_speaking",
+        "agent_speech_committed",
+    ]
+    assert [(each.text, each.final) for each in call.io.text.shown] == [
+        (call.heard()[0], True),
+        ("And now something else.", True),
+    ]
+
+
 # --- callbacks that fail, models that fail ---------------------------------------------------------------------------
 
 
@@ -141,6 +166,33 @@ async def test_no_reply_is_wanted(lk_session: MakeCall) -> None:
     assert call.said() == []
     assert call.heard() == []
     assert call.told("agent_state_changed")[-1] == "listening"
+
+
+async def test_the_decision_is_measured_although_no_reply_is_wanted(lk_session: MakeCall) -> None:
+    call = await lk_session([HELLO], before_llm_cb=lambda _, __: False).run()
+
+    (measured,) = [each for each in call.told("metrics_collected") if isinstance(each, PipelineEOUMetrics)]
+    assert measured.end_of_utterance_delay == pytest.approx(0.5)
+
+
+async def test_a_question_that_has_changed_while_it_was_refused_is_asked_whole(lk_session: MakeCall) -> None:
+    asked: list[str] = []
+
+    async def before(_: object, chat_ctx: ChatContext) -> bool | None:
+        asked.append(str(chat_ctx.messages[-1].content))
+        if len(asked) > 1:
+            return None
+        await asyncio.sleep(0.3)
+        return False
+
+    caller = [Heard("to you", 0.9, 1.5, final_seconds=3.0)]
+    call = lk_session(caller, ["Good evening."], before_llm_cb=before)
+    call.start()
+    await call.until(1.0)
+    call.io.text.write("Hello")
+    await call.run(15)
+
+    print(asked, call.said(), call.heard())
 
 
 # --- functions -------------------------------------------------------------------------------------------------------
@@ -230,6 +282,21 @@ async def test_a_turn_detector_that_hangs_does_not_silence_the_agent(lk_session:
 
     assert call.heard() == ["Hello."]
     assert call.at("agent_started_speaking")[0] < 4.0
+
+
+async def test_an_early_reply_that_the_program_interrupts_does_not_cost_the_turn_its_answer(
+    lk_session: MakeCall,
+) -> None:
+    llm = ScriptedLLM(["Never heard.", "Hello to you."])
+    call = lk_session([HELLO], llm=llm, preemptive_synthesis=True)
+    call.start()
+    await call.until(2.35)
+    assert len(llm.calls) == 1
+    call.agent.interrupt()
+    await call.run()
+
+    assert call.heard() == ["Hello to you."]
+    assert call.said() == ["Hello there"]
 
 
 async def test_what_is_refused_under_an_uninterruptible_speech_is_asked_with_the_next_turn(

@@ -19,13 +19,14 @@ from typing import Any, get_args
 import pytest
 
 from lk_agents.job.process import JobProcess
+from lk_agents.llm import FallbackAdapter
 from lk_agents.media import EndPolicy
 from lk_agents.media.surroundings import GRACE_SECONDS, use_session_io
 from lk_agents.metrics import PipelineEOUMetrics
 from lk_agents.pipeline import DeadAir, EventTypes, SpeechOutcome, Stage, VoicePipelineAgent
 from lk_agents.pipeline.settings import AgentSettings, TurnRules
 from lk_agents.testing.clock import VirtualClock
-from lk_agents.testing.providers import Answer, Heard, ScriptedSTT, ScriptedVAD, voice
+from lk_agents.testing.providers import Answer, Heard, ScriptedLLM, ScriptedSTT, ScriptedVAD, voice
 from lk_agents.testing.session import ScriptedCall
 from lk_agents.testing.session_io import MemorySessionIO
 from lk_agents.turns import Decision, Evidence, TurnDetector
@@ -347,6 +348,12 @@ async def test_a_recording_is_heard_as_the_filler(lk_session: MakeCall, page: di
 
 async def test_the_test_of_the_page_passes(lk_session: MakeCall, page: dict[str, Any]) -> None:
     await page["test_it_tells_when_the_ferry_leaves"](lk_session)
+
+
+def test_a_slow_model_is_hedged(page: dict[str, Any]) -> None:
+    quick = page["quick"](ScriptedLLM(), ScriptedLLM())
+
+    assert isinstance(quick, FallbackAdapter)
 
 
 def test_every_function_and_class_of_the_page_is_tried_here(page: dict[str, Any]) -> None:

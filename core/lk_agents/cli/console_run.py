@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from livekit import rtc
 
     from lk_agents.hooks.registry import PluginRegistry
+    from lk_agents.job.context import JobContext
     from lk_agents.job.local_room import LocalRoom
     from lk_agents.job.process import JobProcess
     from lk_agents.job.runner import JobRunner
@@ -202,6 +203,9 @@ class _ConsoleRun:
         self._identity = ""
         self._runner: JobRunner | None = None
         self._conversations: list[tuple[ConsoleSessionIO, asyncio.Task[None]]] = []
+        self._entered = False
+        self._news = asyncio.Event()
+        """Set when a conversation begins or ends, and when the entrypoint has returned."""
 
     def run(self) -> Ended:
         """Warm up, then run the job on an event loop of its own."""
@@ -233,7 +237,7 @@ class _ConsoleRun:
         self._runner = JobRunner(
             spec,
             process=process,
-            entrypoint=self._options.entrypoint_fnc,
+            entrypoint=self._entrypoint,
             host=ConsoleHost(self._registry),
             registry=self._registry,
             shutdown_seconds=self._options.shutdown_process_timeout,
@@ -241,10 +245,20 @@ class _ConsoleRun:
         )
         with use_session_io(self._surroundings):
             job = asyncio.create_task(self._runner.run(), name=f"job {spec.job_id}")
+        unread = asyncio.create_task(self._watch_lines(), name="console-lines")
         try:
             return await self._until_over(self._runner, job)
         finally:
+            unread.cancel()
+            await asyncio.wait({unread})
             await self._close_conversations()
+
+    async def _entrypoint(self, ctx: JobContext) -> None:
+        try:
+            await self._options.entrypoint_fnc(ctx)
+        finally:
+            self._entered = True
+            self._news.set()
 
     async def _until_over(self, runner: JobRunner, job: asyncio.Task[JobOutcome]) -> Ended:
         asked = asyncio.create_task(self._signals.asked.wait(), name="stop-asked")
@@ -266,12 +280,37 @@ class _ConsoleRun:
             await asyncio.wait({asked, forced})
 
     # --- conversations
+    @property
+    def _has_conversation(self) -> bool:
+        return any(not following.done() for _, following in self._conversations)
+
+    async def _watch_lines(self) -> None:
+        """End the job after the end of the lines if no conversation takes them: only a conversation knows of it.
+
+        The first one is waited for while the entrypoint may begin it, a later one for as long as a silence may last.
+        """
+        if self._lines is None or not self._wishes.text:
+            return
+        assert self._runner is not None, "there are lines for a job"
+        await self._lines.ended.wait()
+        while True:
+            self._news.clear()
+            may_begin = self._has_conversation or not (self._entered or self._conversations)
+            try:
+                async with asyncio.timeout(None if may_begin else self._wishes.end_silence):
+                    await self._news.wait()
+            except TimeoutError:
+                break
+        if self._lines.waiting:
+            logger.warning("no conversation has read all that was typed", extra={"lines": self._lines.waiting})
+        self._runner.stop("the input is over, and there is no conversation")
+
     def _surroundings(self, _: SessionRequest) -> ConsoleSessionIO:
         """Put the console around a conversation that begins; one at a time.
 
         :raises PlayoutError: there is another one.
         """
-        if any(not following.done() for _, following in self._conversations):
+        if self._has_conversation:
             raise PlayoutError("the console has one microphone, and another conversation has it; end that one first")
         source, sink = self._ends()
         keyboard = None
@@ -287,7 +326,9 @@ class _ConsoleRun:
             agent=self._identity,
         )
         following = asyncio.get_running_loop().create_task(self._follow(session), name="console-conversation")
+        following.add_done_callback(lambda _: self._news.set())
         self._conversations.append((session, following))
+        self._news.set()
         return session
 
     def _ends(self) -> tuple[VoiceSource, VoiceSink]:

@@ -38,7 +38,9 @@ class RoomSessionIO:
     stays, one that is replaced or published anew makes a new input.
 
     :param room: connected when this is started; it stays so when this is closed.
-    :param participant: whom to listen to, or the identity; None for the first human.
+    :param participant: whom to listen to, or the identity; None for the first human. Whoever is given themselves counts
+        as having been there: if they have left before this is started, they are missing from the beginning. Of an
+        identity that is not known; it is waited for.
     :param end_policy: when the conversation is over because people have left.
     :param grace_seconds: how long the participant may be away, by the policy ``GRACE``.
     :param noise_cancellation: for the user's voice, as the ``AudioStream`` of the media library takes it; a frame
@@ -64,7 +66,8 @@ class RoomSessionIO:
         if grace_seconds < 0:
             raise ConfigError(f"grace_seconds is {grace_seconds!r}; it must be 0 or more")
         self._room = room
-        self._wanted = participant if participant is None or isinstance(participant, str) else participant.identity
+        self._given = None if isinstance(participant, str) else participant
+        self._wanted = participant if isinstance(participant, str) or participant is None else participant.identity
         self._policy = EndPolicy(end_policy)
         self._media = media or NativeRoomMedia(
             input_sample_rate=input_sample_rate, frame_ms=frame_ms, noise_cancellation=noise_cancellation
@@ -214,6 +217,10 @@ class RoomSessionIO:
             self._room.on(event, handler)
         for participant in tuple(self._room.remote_participants.values()):
             self._on_come(participant)
+        if self._given is not None and self._user is None:  # they have left meanwhile
+            self._user = self._given.identity
+            self._seen_human = self._seen_human or is_human(self._given)
+            self._ending.look()
 
     def _on_come(self, participant: rtc.RemoteParticipant) -> None:
         self._seen_human = self._seen_human or is_human(participant)

@@ -13,6 +13,7 @@ from lk_agents.foundation.log import logger
 from lk_agents.llm.chat_context import ChatContext
 from lk_agents.media.surroundings import session_io_for
 from lk_agents.pipeline import shared
+from lk_agents.pipeline.checks import check_arguments, check_providers
 from lk_agents.pipeline.keeping import Keeping
 from lk_agents.pipeline.settings import AgentSettings, TurnRules, session_options
 from lk_agents.turns.combinations import default_interruption
@@ -100,7 +101,7 @@ class VoicePipelineAgent(EventEmitter[EventTypes]):
     :param loop: of no effect: an agent runs in the loop in which it is started.
     :param will_synthesize_assistant_reply: the older name of ``before_llm_cb``.
     :param more: what the older framework did not have; see :class:`~lk_agents.pipeline.settings.AgentSettings`.
-    :raises ConfigError: a number is negative.
+    :raises ConfigError: an argument is not what it should be; it says which, and what to give.
     :raises TypeError: there is no such setting.
     """
 
@@ -138,6 +139,16 @@ class VoicePipelineAgent(EventEmitter[EventTypes]):
         if will_synthesize_assistant_reply is not None:
             warnings.warn("will_synthesize_assistant_reply is now before_llm_cb", DeprecationWarning, stacklevel=2)
             before_llm_cb = will_synthesize_assistant_reply
+        check_providers(vad=vad, stt=stt, llm=llm, tts=tts)
+        check_arguments(
+            turn_detector=turn_detector,
+            chat_ctx=chat_ctx,
+            fnc_ctx=fnc_ctx,
+            max_nested_fnc_calls=max_nested_fnc_calls,
+            transcription=transcription,
+            before_llm_cb=before_llm_cb,
+            before_tts_cb=before_tts_cb,
+        )
         self._options = session_options(
             {
                 "allow_interruptions": allow_interruptions,
@@ -170,6 +181,8 @@ class VoicePipelineAgent(EventEmitter[EventTypes]):
         self._plotting = plotting
         self._session: VoiceSession | None = None
         self._keeping: Keeping | None = None
+        self._adapter = None if self._providers.tts is tts else self._providers.tts
+        """Made here around what was given, and so closed here."""
         self._life = AgentLife(on_over=self._over)
 
     # --- what it is made of ------------------------------------------------------------------------------------------
@@ -314,6 +327,8 @@ class VoicePipelineAgent(EventEmitter[EventTypes]):
 
     async def _over(self, reason: str) -> None:
         self._tell("closed", reason)
+        if self._adapter is not None:
+            await self._adapter.aclose()
         if self._keeping is not None:
             await self._keeping.aclose()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from lk_agents.foundation import clock
 from lk_agents.foundation.log import logger
@@ -19,6 +19,7 @@ __all__ = [
     "PredictorTurnDetector",
     "TurnDetector",
     "as_turn_detector",
+    "checked",
     "decide",
 ]
 
@@ -99,6 +100,16 @@ def as_turn_detector(detector: TurnDetector | EndOfTurnPredictor) -> TurnDetecto
     return detector if isinstance(detector, TurnDetector) else PredictorTurnDetector(detector)
 
 
+def checked(decision: Any, judge: TurnDetector | InterruptionStrategy) -> Decision:
+    """Return a judge's answer.
+
+    :raises TypeError: it is no :class:`Decision`.
+    """
+    if not isinstance(decision, Decision):
+        raise TypeError(f"{judge.label} answered {decision!r}; a judge answers with a Decision, such as Decision.ACT")
+    return decision
+
+
 async def decide(
     judge: TurnDetector | InterruptionStrategy,
     evidence: Evidence,
@@ -115,7 +126,7 @@ async def decide(
     source = judge.label
     try:
         async with asyncio.timeout(deadline_seconds):
-            decision = await judge.judge(evidence)
+            decision = checked(await judge.judge(evidence), judge)
     except TimeoutError:
         decision, source = default, "deadline"
         logger.warning("a judge of turns took too long", extra={"judge": judge.label, "seconds": deadline_seconds})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lk_agents.foundation import clock
 from lk_agents.foundation.log import logger
 from lk_agents.turns.evidence import Decision, Evidence
-from lk_agents.turns.judges import decide
+from lk_agents.turns.judges import checked, decide
 from lk_agents.turns.strategies import InstantInterruption
 from lk_agents.utils.aio.tasks import cancel_and_wait
 from lk_agents.voice.signals import AskInterruption, AskTurnDetector, InterruptionVerdict, TurnVerdict
@@ -110,19 +110,25 @@ class Judging:
     def _judge_now(self, evidence: Evidence) -> Decision:
         assert isinstance(self.strategy, InstantInterruption)
         try:
-            return self.strategy.judge_now(evidence)
+            return checked(self.strategy.judge_now(evidence), self.strategy)
         except Exception:  # noqa: BLE001  a plugin's error must not make the agent deaf
             logger.exception("an interruption strategy failed", extra={"judge": self.strategy.label})
             return Decision.ACT
 
     async def _judge_interruption(self, question: AskInterruption, evidence: Evidence) -> None:
+        """Answer the newest question, once what the strategy says holds for it too.
+
+        That the user interrupts, stands whatever is said next; so does the default where the strategy takes too long.
+        """
         while True:
             verdict = await decide(self.strategy, evidence, default=Decision.ACT)
-            newest = self._newest
-            if newest is None or newest.text == question.text:
-                serial = question.serial if newest is None else newest.serial
-                self._post(InterruptionVerdict(clock.monotonic(), serial, verdict.decision))
-                return
+            newest = self._newest or question
+            stands = verdict.decision is Decision.ACT and newest.turn == question.turn
+            if stands or newest.text == question.text:
+                self._post(InterruptionVerdict(clock.monotonic(), newest.serial, verdict.decision))
+                if self._newest is newest or self._newest is None:
+                    return
+                newest = self._newest  # it was asked when the verdict was told
             question, evidence = newest, self._evidence(newest)
 
     def _evidence(self, question: AskInterruption) -> Evidence:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from numbers import Real
 from typing import Final
 
 from lk_agents.foundation.errors import ConfigError
@@ -28,7 +29,7 @@ class TurnOptions:
     :param false_interruption_timeout: how long after the user's last sample words may follow.
     :param preemptive_synthesis: prepare a reply whenever something was understood, before the turn is over.
     :param turn_detector: whether there is one to be asked.
-    :raises ConfigError: a value is negative.
+    :raises ConfigError: a value is negative, or no number at all.
     """
 
     allow_interruptions: bool = True
@@ -49,5 +50,9 @@ class TurnOptions:
             value = getattr(self, each.name)
             if value is None and each.name in _MAY_BE_NONE:
                 continue
+            if not isinstance(value, Real):
+                kind = "True or False" if each.type == "bool" else "a number, 0 or more"
+                none = ", or None for never" if each.name in _MAY_BE_NONE else ""
+                raise ConfigError(f"{each.name} is {value!r}; it must be {kind}{none}")
             if not value >= 0:
                 raise ConfigError(f"{each.name} is {value!r}; it must be 0 or more")

@@ -53,6 +53,9 @@ if TYPE_CHECKING:
 
 __all__ = ["VoiceSession"]
 
+SHOW_SECONDS = 1.0
+"""How long showing the last state may take when a conversation is closed."""
+
 
 class VoiceSession:
     """One conversation. Build it in a running event loop, then :meth:`run` it; :meth:`aclose` ends it.
@@ -107,7 +110,7 @@ class VoiceSession:
         self._transcript = UserTranscript(io, shown=options.transcription.user_transcription)
         self._saying = Saying(self.conversation, self._speeches, self._attention, machine=machine, new_id=_new_id)
         self._first_aid = self._helper()
-        self._started = asyncio.Event()
+        self._started: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._ending: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._closing: asyncio.Task[None] | None = None
         self._showing: set[asyncio.Task[None]] = set()
@@ -152,11 +155,11 @@ class VoiceSession:
 
         :raises PlayoutError: the agent cannot be made hearable.
         """
-        tts = self.conversation.providers.tts
         self._state.set("initializing")
-        await self._io.start(sample_rate=tts.sample_rate, num_channels=tts.num_channels)
+        if not await self._become_hearable():
+            return self._ending.result()
         self._state.set("listening")
-        self._started.set()
+        self._started.set_result(True)
         announce.session_started(_info(self, self._room_name))
         self._attention.audience(present=False)
         tasks = [
@@ -171,6 +174,22 @@ class VoiceSession:
             return await asyncio.shield(self._ending)
         finally:
             await cancel_and_wait(*tasks)
+
+    async def _become_hearable(self) -> bool:
+        """Start the surroundings; False if the conversation was closed before they had started."""
+        tts = self.conversation.providers.tts
+        start = self._io.start(sample_rate=tts.sample_rate, num_channels=tts.num_channels)
+        starting = asyncio.get_running_loop().create_task(start, name="lk-start-session")
+        waiting: set[asyncio.Future[Any]] = {starting, self._ending}
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            if not starting.done():
+                await cancel_and_wait(starting)
+        if self._ending.done():
+            return False
+        starting.result()
+        return True
 
     async def aclose(self) -> None:
         """End it: nothing more is heard or said, functions that run get some seconds. Any number of times, by anybody.
@@ -193,13 +212,19 @@ class VoiceSession:
         await self._speeches.aclose()
         await self._transcript.aclose()
         self._measuring.close()
+        if self._started.result():
+            self._state.set("listening")  # whoever looks must not think that it goes on speaking
         self._state.close()
+        if self._showing:
+            await asyncio.wait(set(self._showing), timeout=SHOW_SECONDS)
         await self._io.aclose()
         await cancel_and_wait(*self._showing)
 
     def _end(self, reason: str) -> None:
         if not self._ending.done():
             self._ending.set_result(reason)
+        if not self._started.done():
+            self._started.set_result(False)
 
     def _task_over(self, task: asyncio.Task[Any]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -215,7 +240,8 @@ class VoiceSession:
 
     async def say(self, source: SpeechSource, **about: Any) -> SpeechHandle:
         """Say something as soon as nothing that was said before is in its way; see :meth:`Saying.say`."""
-        await self._started.wait()
+        if not await asyncio.shield(self._started) or self._ending.done():
+            raise RuntimeError("the conversation is over: nothing more can be said in it")
         return await self._saying.say(source, **about)
 
     def update_rules(self, rules: TurnOptions, strategy: InterruptionStrategy) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lk_agents.foundation import clock
 from lk_agents.foundation.errors import LkAgentsError
 from lk_agents.foundation.log import logger
-from lk_agents.utils.aio.tasks import cancel_and_wait
+from lk_agents.utils.aio.tasks import cancel_and_wait, failure_of
 from lk_agents.voice import signals as s
 from lk_agents.voice.conversation import ErrorStage, SessionError, Talk, within_speech
 from lk_agents.voice.live_speech import LiveSpeech
@@ -279,9 +279,10 @@ class Speeches:
         try:
             with within_speech(self._conversation, live.id, live.span):
                 source = await live.recipe()
-        except Exception as error:  # noqa: BLE001  the program's callback, or a provider; the agent listens again
-            self._tell_error(live.asks, error, live)
-            self.end_unheard(live, SpeechOutcome.FAILED, error)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  of the program's callback, or a provider
+            failure = failure_of(error)
+            self._tell_error(live.asks, failure, live)
+            self.end_unheard(live, SpeechOutcome.FAILED, failure)
             return
         if source is None:  # the program wants no reply: what was said is settled
             self._conversation.post(s.UserCommitted(clock.monotonic(), live.id))

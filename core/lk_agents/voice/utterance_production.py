@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from lk_agents.llm.stream import LLMStream
 from lk_agents.utils.aio.channel import Chan, ChanClosed
+from lk_agents.utils.aio.tasks import failure_of
 from lk_agents.voice.stages import Stage
 from lk_agents.voice.utterance_audio import SinkFormat
 from lk_agents.voice.utterance_source import FirstSentence, pieces_of, synthesize, to_be_spoken
@@ -101,8 +102,8 @@ class Production:
             async with aclosing(pieces_of(self._source, on_function_call=self._progress.see_call)) as pieces:
                 async for piece in pieces:
                     await self._take_text(piece)
-        except Exception as error:  # noqa: BLE001  whatever it is, it must not silence the agent for good
-            self._progress.fail("text", error)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  it must not silence the agent for good
+            self._progress.fail("text", failure_of(error))
         self._text.close()
         self._transcript.end_text()
         if self._sentence.end():
@@ -124,8 +125,8 @@ class Production:
             for piece in self._format.flush():
                 await self._push(piece)
             self.is_whole = self._playout.pushed_seconds > 0
-        except Exception as error:  # noqa: BLE001  whatever it is, what came before is heard
-            self._progress.fail("audio", error)
+        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  what came before is heard
+            self._progress.fail("audio", failure_of(error))
         self._text.close()
         self._transcript.end_audio(whole=self.is_whole)
         self._playout.end_input()

@@ -36,12 +36,14 @@ class TypedLines:
         self._thread = threading.Thread(target=self._read, name="lk-console-lines", daemon=True)
         self.over = asyncio.Event()
         """Set when there are no more lines to be given."""
+        self.ended = asyncio.Event()
+        """Set when the input has ended, also while lines wait to be read."""
         self._thread.start()
 
     @property
     def waiting(self) -> int:
         """How many lines wait to be read."""
-        return self._lines.qsize()
+        return self._lines.qsize() - (self.ended.is_set() and not self.over.is_set())
 
     def __aiter__(self) -> TypedLines:
         return self
@@ -69,7 +71,11 @@ class TypedLines:
                 for line in lines:
                     self._give(line)
             self._give(rest)
-            self._loop.call_soon_threadsafe(self._lines.put_nowait, None)
+            self._loop.call_soon_threadsafe(self._end)
+
+    def _end(self) -> None:
+        self._lines.put_nowait(None)
+        self.ended.set()
 
     def _chunk(self) -> bytes:
         try:

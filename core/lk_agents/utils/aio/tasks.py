@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
-__all__ = ["TaskSet", "cancel_and_wait", "gracefully_cancel"]
+__all__ = ["TaskSet", "cancel_and_wait", "failure_of", "gracefully_cancel"]
 
 T = TypeVar("T")
 
@@ -27,6 +27,24 @@ async def cancel_and_wait(*futures: asyncio.Future[Any]) -> None:
 
 
 gracefully_cancel: Final = cancel_and_wait
+
+
+def failure_of(error: BaseException) -> Exception:
+    """Return what somebody else's code has failed with; raise it again if it is our own task that is being cancelled.
+
+    Code that awaits a task which was cancelled raises ``CancelledError`` too: that is a failure like any other, and
+    nobody has asked our task to end.
+
+    :raises asyncio.CancelledError: the running task was asked to end.
+    """
+    if isinstance(error, Exception):
+        return error
+    task = asyncio.current_task()
+    if not isinstance(error, asyncio.CancelledError) or (task is not None and task.cancelling()):
+        raise error
+    failure = RuntimeError("something that was awaited had been cancelled")
+    failure.__cause__ = error
+    return failure
 
 
 class TaskSet:
