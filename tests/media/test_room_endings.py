@@ -166,3 +166,37 @@ async def test_the_first_reason_counts(meeting: Meeting) -> None:
     meeting.fake.close()
 
     assert await io.wait_for_end() == "the participant has left"
+
+
+@pytest.mark.parametrize(
+    ("policy", "seconds"), [(EndPolicy.LINKED_LEAVES, 0.5), (EndPolicy.GRACE, 20.0), (EndPolicy.ALL_LEAVE, 0.5)]
+)
+async def test_whoever_was_given_and_had_left_before_the_start_is_missing(
+    meeting: Meeting, lk_clock: VirtualClock, policy: EndPolicy, seconds: float
+) -> None:
+    ada = meeting.fake.join("ada")
+    meeting.fake.leave("ada")
+    began = lk_clock.monotonic()
+    io = await meeting.begin(end_policy=policy, participant=ada, grace_seconds=20.0)
+
+    assert await is_over(io, within=60)
+    assert lk_clock.monotonic() - began == pytest.approx(seconds, abs=0.1)
+
+
+async def test_whoever_was_given_and_comes_back_in_the_grace_is_listened_to(meeting: Meeting) -> None:
+    ada = meeting.fake.join("ada")
+    meeting.fake.leave("ada")
+    io = await meeting.begin(end_policy=EndPolicy.GRACE, participant=ada, grace_seconds=20.0)
+    await asyncio.sleep(10)
+    meeting.fake.join("ada")
+
+    assert not await is_over(io, within=60)
+    assert io.user == "ada"
+
+
+async def test_an_identity_is_waited_for(meeting: Meeting) -> None:
+    meeting.fake.join("ada")
+    meeting.fake.leave("ada")
+    io = await meeting.begin(end_policy=EndPolicy.LINKED_LEAVES, participant="ada")
+
+    assert not await is_over(io, within=LONG_SECONDS)

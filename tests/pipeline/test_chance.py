@@ -32,10 +32,9 @@ SEEDS = range(24)
 COMMITS = 1.5
 """A speech of which less was heard before it was cut is no part of the conversation."""
 LAST = "that was all"
-"""What the caller says at last, long after everything else; what still waits by then comes to its end with it."""
-QUIET = 14.0
-"""So long before that it is quiet; the program does nothing more in the second half of it."""
-AFTER = 15.0
+"""What the caller types at last. What was refused under an uninterruptible speech waits for the next turn: for this."""
+QUIET = 60.0
+"""So long before that nothing is begun any more: all that is being said comes to its end."""
 
 
 class NumberedTTS(ScriptedTTS):
@@ -82,7 +81,7 @@ def speech_of(word: str) -> str:
 
 
 class Model(ScriptedLLM):
-    """Says something or nothing, and calls functions where there are any; to the last phrase it says always the same."""
+    """Says something or nothing, and calls functions where there are any; to the last phrase always the same."""
 
     def __init__(self, chance: random.Random) -> None:
         super().__init__(answers("a", chance, [0, 0, 0, 1, 2]))
@@ -99,17 +98,16 @@ def answers(name: str, chance: random.Random, calls: list[int]) -> list[Answer]:
 
     :param calls: how many functions one may call.
     """
-    found = [Answer("bye", when=LAST)]
-    for number in range(120):
-        found.append(
-            Answer(
-                text_of(f"{name}{number}", chance.choice([0, 2, 6, 20, 40])),
-                calls=[("act", {"seconds": chance.choice([0.0, 0.3, 2.0])}) for _ in range(chance.choice(calls))],
-                first_seconds=chance.choice([0.0, 0.0, 0.1, 0.5]),
-                piece_seconds=chance.choice([0.0, 0.0, 0.02]),
-            )
+    by_chance = (
+        Answer(
+            text_of(f"{name}{number}", chance.choice([0, 2, 6, 20, 40])),
+            calls=[("act", {"seconds": chance.choice([0.0, 0.3, 2.0])}) for _ in range(chance.choice(calls))],
+            first_seconds=chance.choice([0.0, 0.0, 0.1, 0.5]),
+            piece_seconds=chance.choice([0.0, 0.0, 0.02]),
         )
-    return found
+        for number in range(120)
+    )
+    return [Answer("bye", when=LAST), *by_chance]
 
 
 def phrases(chance: random.Random) -> list[Heard]:
@@ -120,7 +118,7 @@ def phrases(chance: random.Random) -> list[Heard]:
         text = " ".join(f"u{number}w{word}" for word in range(chance.randint(1, 4)))
         found.append(_heard(text, at, end, final_seconds=chance.choice([0.05, 0.2, 0.6])))
         at = found[-1].end + chance.choice([0.1, 0.3, 0.6, 1.0, 2.5, 4.0])
-    return [*found, _heard(LAST, at + QUIET, at + QUIET + 1.0)]
+    return found
 
 
 def _heard(text: str, start: float, end: float, **options: Any) -> Heard:
@@ -162,7 +160,7 @@ async def hold(make: MakeCall, seed: int) -> Held:
     )
     held = Held(call, tts, [])
     call.start()
-    while call.now < caller[-1].start - QUIET / 2:
+    while call.now < caller[-1].end + 5.0:
         await asyncio.sleep(chance.choice([0.2, 0.7, 1.5, 3.0]))
         match chance.choice(["say", "interrupt", "", "", "", "", "", ""]):
             case "say":
@@ -170,7 +168,10 @@ async def hold(make: MakeCall, seed: int) -> Held:
                 held.said.append(await call.agent.say(text, allow_interruptions=chance.random() < 0.7))
             case "interrupt":
                 call.agent.interrupt(interrupt_all=chance.random() < 0.7)
-    await call.until(caller[-1].end + AFTER)
+    await asyncio.sleep(QUIET)
+    assert call.agent.state == "listening"
+    call.io.text.write(LAST)
+    await asyncio.sleep(5.0)
     assert call.agent.state == "listening"
     await call.aclose()
     return held
@@ -219,7 +220,7 @@ def history_is_what_was_played(held: Held) -> None:
 
 def nothing_the_caller_said_is_lost(call: ScriptedCall) -> None:
     """Check that all phrases are part of the conversation, once and in their order."""
-    assert " ".join(call.said()) == " ".join(phrase.text for phrase in call.caller)
+    assert " ".join(call.said()) == " ".join([*(phrase.text for phrase in call.caller), LAST])
 
 
 def every_call_has_one_output(call: ScriptedCall) -> None:

@@ -124,4 +124,4 @@ def test_a_rule_that_is_changed_to_nonsense_is_refused_in_words() -> None:
     agent = build()
 
     with pytest.raises(ConfigError, match="min_endpointing_delay is 'a'; it must be a number"):
-        agent.update_options(**{"min_endpointing_delay": "a"})  # type: ignore[typeddict-item]
+        agent.update_options(min_endpointing_delay="a")  # type: ignore[arg-type]

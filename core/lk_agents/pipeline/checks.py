@@ -66,12 +66,8 @@ def _is_policy(value: Any) -> bool:
 
 
 _PROVIDERS: Final = {
-    "vad": _Rule(
-        fits=_with("on", "stream"), give="a VAD, such as lk_agents.vad.create('silero')", or_none=False
-    ),
-    "stt": _Rule(
-        fits=_with("on", "stream"), give="an STT, such as lk_agents.stt.create('deepgram')", or_none=False
-    ),
+    "vad": _Rule(fits=_with("on", "stream"), give="a VAD, such as lk_agents.vad.create('silero')", or_none=False),
+    "stt": _Rule(fits=_with("on", "stream"), give="an STT, such as lk_agents.stt.create('deepgram')", or_none=False),
     "llm": _Rule(fits=_with("on", "chat"), give="an LLM, such as lk_agents.llm.create('openai')", or_none=False),
     "tts": _Rule(
         fits=_with("on", "stream", "capabilities"),

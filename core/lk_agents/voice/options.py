@@ -50,7 +50,8 @@ class TurnOptions:
             value = getattr(self, each.name)
             if value is None and each.name in _MAY_BE_NONE:
                 continue
-            if not isinstance(value, Real):
+            is_number = isinstance(value, Real)  # kept apart: narrowed, a type checker would not compare it
+            if not is_number:
                 kind = "True or False" if each.type == "bool" else "a number, 0 or more"
                 none = ", or None for never" if each.name in _MAY_BE_NONE else ""
                 raise ConfigError(f"{each.name} is {value!r}; it must be {kind}{none}")

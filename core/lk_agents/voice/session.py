@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from lk_agents.llm import ChatContext, FunctionContext
     from lk_agents.media.session_io import SessionIO
     from lk_agents.stt import SpeechEvent
+    from lk_agents.tts import TTS
     from lk_agents.turns.evidence import Evidence
     from lk_agents.turns.judges import InterruptionStrategy
     from lk_agents.vad import VADEvent
@@ -156,7 +157,7 @@ class VoiceSession:
         :raises PlayoutError: the agent cannot be made hearable.
         """
         self._state.set("initializing")
-        if not await self._become_hearable():
+        if not await _start(self._io, self.conversation.providers.tts, unless=self._ending):
             return self._ending.result()
         self._state.set("listening")
         self._started.set_result(True)
@@ -174,22 +175,6 @@ class VoiceSession:
             return await asyncio.shield(self._ending)
         finally:
             await cancel_and_wait(*tasks)
-
-    async def _become_hearable(self) -> bool:
-        """Start the surroundings; False if the conversation was closed before they had started."""
-        tts = self.conversation.providers.tts
-        start = self._io.start(sample_rate=tts.sample_rate, num_channels=tts.num_channels)
-        starting = asyncio.get_running_loop().create_task(start, name="lk-start-session")
-        waiting: set[asyncio.Future[Any]] = {starting, self._ending}
-        try:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            if not starting.done():
-                await cancel_and_wait(starting)
-        if self._ending.done():
-            return False
-        starting.result()
-        return True
 
     async def aclose(self) -> None:
         """End it: nothing more is heard or said, functions that run get some seconds. Any number of times, by anybody.
@@ -373,6 +358,22 @@ class VoiceSession:
             else chat_ctx,
             recent_audio=self._hearing.recent_audio,
         )
+
+
+async def _start(io: SessionIO, tts: TTS[Any], *, unless: asyncio.Future[str]) -> bool:
+    """Start the surroundings; False if the conversation was closed before they had started."""
+    start = io.start(sample_rate=tts.sample_rate, num_channels=tts.num_channels)
+    starting = asyncio.get_running_loop().create_task(start, name="lk-start-session")
+    waiting: set[asyncio.Future[Any]] = {starting, unless}
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        if not starting.done():
+            await cancel_and_wait(starting)
+    if unless.done():
+        return False
+    starting.result()
+    return True
 
 
 def _info(session: VoiceSession, room_name: str) -> SessionInfo:

@@ -97,3 +97,15 @@ async def test_a_terminal_that_goes_away_is_the_end() -> None:
 
     assert [line async for line in lines] == []
     os.close(ours)
+
+
+async def test_the_end_of_the_input_is_known_while_lines_wait(pipe: Pipe) -> None:
+    lines = TypedLines(pipe.reading)
+    os.write(pipe.writing, b"one\ntwo\n")
+    pipe.close()
+    async with asyncio.timeout(5):
+        await lines.ended.wait()
+
+    assert (lines.waiting, lines.over.is_set()) == (2, False)
+    assert [line async for line in lines] == ["one", "two"]
+    assert lines.waiting == 0
