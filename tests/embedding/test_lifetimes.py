@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 import psutil
@@ -160,8 +161,9 @@ async def test_subprocesses_of_the_host_are_for_the_host_to_wait_for(rig: Rig, e
             await rig.server.until(lambda dispatch=dispatch: rig.server.final_updates(dispatch.job.id), seconds=20.0)  # type: ignore[misc]
         if executor == "PROCESS":
             for process in psutil.Process(host.process.pid).children(recursive=True):
-                if process.name() in ("lk-zygote", "lk-job"):
-                    process.kill()
+                with contextlib.suppress(psutil.NoSuchProcess):  # a job that has just ended
+                    if process.name() in ("lk-zygote", "lk-job"):
+                        process.kill()
         await asyncio.sleep(NO_JOB_COMES)
         host.say("stop")
         assert await host.hear("alive") is True
