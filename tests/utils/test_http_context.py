@@ -90,3 +90,45 @@ async def test_the_session_goes_through_the_proxy_that_the_environment_names(mon
         await runner.cleanup()
 
     assert asked == ["http://provider.invalid/v1/speak"]
+
+
+class Talk:
+    """Something that talks over a session, and notes whether that was open when it was closed."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self.session = session
+        self.saw_it_open: bool | None = None
+
+    async def aclose(self) -> None:
+        self.saw_it_open = not self.session.closed
+
+
+async def test_a_provider_outside_of_a_job_closes_the_session_of_its_own_behind_what_talks_over_it() -> None:
+    sessions = http_context.HttpSessions(None)
+    session = sessions.get()
+    talk = Talk(session)
+    assert sessions.get() is session
+
+    await sessions.aclose(talk)
+    await sessions.aclose(talk)
+
+    assert talk.saw_it_open
+    assert session.closed
+
+
+async def test_a_session_that_is_not_its_own_is_left_open_and_what_talks_over_it_too() -> None:
+    async with aiohttp.ClientSession() as given:
+        sessions = http_context.HttpSessions(given)
+        talk = Talk(sessions.get())
+        await sessions.aclose(talk)
+
+        assert talk.saw_it_open is None
+        assert not given.closed
+
+
+async def test_in_a_job_the_jobs_session_is_taken() -> None:
+    http_context._new_session_ctx()
+    try:
+        assert http_context.HttpSessions(None).get() is http_context.http_session()
+    finally:
+        await http_context._close_http_ctx()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import aiohttp
 
-__all__ = ["http_session"]
+__all__ = ["HttpSessions", "http_session"]
 
 
 class _JobSession:
@@ -43,6 +43,42 @@ def http_session() -> aiohttp.ClientSession:
             "http_session=aiohttp.ClientSession(), and close it when you are done"
         )
     return job_session()
+
+
+class _Closable(Protocol):
+    def aclose(self) -> Awaitable[None]: ...
+
+
+class HttpSessions:
+    """The HTTP session of one provider: the user's, else the job's, else one of its own.
+
+    :param given: the user's; None for none.
+    """
+
+    def __init__(self, given: aiohttp.ClientSession | None) -> None:
+        self._given = given
+        self._own: aiohttp.ClientSession | None = None
+
+    def get(self) -> aiohttp.ClientSession:
+        """Return a session; needs a running event loop."""
+        if self._given is not None:
+            return self._given
+        try:
+            return http_session()
+        except RuntimeError:  # not in a job
+            if self._own is None or self._own.closed:
+                import aiohttp
+
+                self._own = aiohttp.ClientSession(trust_env=True)
+            return self._own
+
+    async def aclose(self, *streams: _Closable) -> None:
+        """Close the one of its own, if there is one, and before it the streams that talk over it."""
+        if self._own is None or self._own.closed:
+            return
+        for stream in streams:
+            await stream.aclose()
+        await self._own.close()
 
 
 def _new_session_ctx() -> Callable[[], aiohttp.ClientSession]:

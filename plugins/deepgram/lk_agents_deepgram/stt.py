@@ -14,7 +14,8 @@ from lk_agents.streams.http import request
 from lk_agents.stt import recognizer
 from lk_agents.stt.events import SpeechEvent, SpeechEventType, STTCapabilities
 from lk_agents.utils.audio import combine_frames
-from lk_agents_deepgram.connection import HttpSessions, authorization, find_key
+from lk_agents.utils.http_context import HttpSessions
+from lk_agents_deepgram.connection import authorization, find_key
 from lk_agents_deepgram.energy_filter import AudioEnergyFilter
 from lk_agents_deepgram.listener import speech_data
 from lk_agents_deepgram.live import SpeechStream
@@ -139,11 +140,7 @@ class STT(Updatable, recognizer.STT):
 
     async def aclose(self) -> None:
         """Close the HTTP session that is its own, if there is one, and the streams that talk over it."""
-        if not self._http.own:
-            return
-        for stream in list(self._streams):
-            await stream.aclose()
-        await self._http.aclose()
+        await self._http.aclose(*self._streams)
 
     async def _recognize_impl(
         self, buffer: AudioBuffer, *, language: str | None, conn_options: APIConnectOptions

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lk_agents.foundation.errors import APIError, APIStatusError
 from lk_agents.streams.http import HiddenHeaders, request
-from lk_agents.utils.http_context import http_session
 
 if TYPE_CHECKING:
     import aiohttp
 
     from lk_agents_openai.endpoint import Endpoint
 
-__all__ = ["FINAL_CODES", "HttpSessions", "ask", "judged", "require_content"]
+__all__ = ["FINAL_CODES", "ask", "judged", "require_content"]
 
 FINAL_CODES: Final = frozenset(
     {
@@ -93,37 +92,3 @@ def require_content(response: aiohttp.ClientResponse, provider: str, *, wanted: 
         raise APIError(f"{provider} answered with {response.content_type} where {wanted} was asked for").located(
             provider=provider, phase="decode", request_id=response.headers.get("x-request-id")
         )
-
-
-class HttpSessions:
-    """The HTTP session: the user's, else the job's, else one of our own.
-
-    :param given: the user's.
-    """
-
-    def __init__(self, given: aiohttp.ClientSession | None) -> None:
-        self._given = given
-        self._own: aiohttp.ClientSession | None = None
-
-    @property
-    def own(self) -> bool:
-        """Whether one of our own is open."""
-        return self._own is not None and not self._own.closed
-
-    def get(self) -> aiohttp.ClientSession:
-        """Return a session; needs a running event loop."""
-        if self._given is not None:
-            return self._given
-        try:
-            return http_session()
-        except RuntimeError:  # not in a job
-            if self._own is None or self._own.closed:
-                import aiohttp
-
-                self._own = aiohttp.ClientSession(trust_env=True)
-            return self._own
-
-    async def aclose(self) -> None:
-        """Close the one of our own, if there is one."""
-        if self._own is not None:
-            await self._own.close()

@@ -14,7 +14,8 @@ import msgspec
 from lk_agents.foundation.errors import APIError
 from lk_agents.foundation.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
 from lk_agents.streams.retry import with_retries
-from lk_agents_openai.asking import HttpSessions, ask
+from lk_agents.utils.http_context import HttpSessions
+from lk_agents_openai.asking import ask
 from lk_agents_openai.endpoint import find_endpoint
 
 if TYPE_CHECKING:

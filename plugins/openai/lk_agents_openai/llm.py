@@ -10,8 +10,8 @@ from weakref import WeakSet
 from lk_agents.foundation.errors import ConfigError
 from lk_agents.foundation.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
 from lk_agents.llm import model as base
+from lk_agents.utils.http_context import HttpSessions
 from lk_agents_openai import vendors
-from lk_agents_openai.asking import HttpSessions
 from lk_agents_openai.chat_stream import ChatRequest, LLMStream
 from lk_agents_openai.endpoint import find_endpoint
 from lk_agents_openai.options import NOT_IN_BODY, ChatExtras, ChatOptions, Choose
@@ -135,11 +135,7 @@ class LLM(base.LLM, vendors.CompatibleVendors):
 
     async def aclose(self) -> None:
         """Close the HTTP session that is its own, if there is one, and the answers that come over it."""
-        if not self._http.own:
-            return
-        for stream in list(self._streams):
-            await stream.aclose()
-        await self._http.aclose()
+        await self._http.aclose(*self._streams)
 
 
 def _seconds(timeout: object) -> float | None:

@@ -15,7 +15,8 @@ from lk_agents.streams.words import TimedWord
 from lk_agents.stt import recognizer
 from lk_agents.stt.events import SpeechData, SpeechEvent, SpeechEventType, STTCapabilities
 from lk_agents.utils.audio import combine_frames
-from lk_agents_openai.asking import HttpSessions, ask
+from lk_agents.utils.http_context import HttpSessions
+from lk_agents_openai.asking import ask
 from lk_agents_openai.endpoint import Endpoint, TokenProvider, azure_endpoint_of, find_endpoint, find_key
 from lk_agents_openai.listening import SpeechStream
 from lk_agents_openai.stt_options import Dialect, NoiseReduction, STTOptions, TurnDetection
@@ -271,11 +272,7 @@ class STT(recognizer.STT):
 
     async def aclose(self) -> None:
         """Close the HTTP session that is its own, if there is one, and the streams that talk over it."""
-        if not self._http.own:
-            return
-        for stream in list(self._streams):
-            await stream.aclose()
-        await self._http.aclose()
+        await self._http.aclose(*self._streams)
 
     async def _recognize_impl(
         self, buffer: AudioBuffer, *, language: str | None, conn_options: APIConnectOptions

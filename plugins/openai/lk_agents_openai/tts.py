@@ -12,7 +12,8 @@ from lk_agents.streams.http import read_chunks
 from lk_agents.tts import chunked, synthesizer
 from lk_agents.tts.audio import SynthesizedAudio, TTSCapabilities
 from lk_agents.utils.audio import AudioByteStream
-from lk_agents_openai.asking import HttpSessions, ask, require_content
+from lk_agents.utils.http_context import HttpSessions
+from lk_agents_openai.asking import ask, require_content
 from lk_agents_openai.endpoint import TokenProvider, azure_endpoint_of, find_endpoint
 from lk_agents_openai.older import older_name
 
@@ -204,11 +205,7 @@ class TTS(synthesizer.TTS):
 
     async def aclose(self) -> None:
         """Close the HTTP session that is its own, if there is one, and the texts that are spoken over it."""
-        if not self._http.own:
-            return
-        for stream in list(self._streams):
-            await stream.aclose()
-        await self._http.aclose()
+        await self._http.aclose(*self._streams)
 
 
 class ChunkedStream(chunked.ChunkedStream):

@@ -8,7 +8,7 @@ from weakref import WeakSet
 from lk_agents.foundation.errors import ConfigError
 from lk_agents.foundation.types import DEFAULT_API_CONNECT_OPTIONS, APIConnectOptions
 from lk_agents.llm import model as base
-from lk_agents_openai.asking import HttpSessions
+from lk_agents.utils.http_context import HttpSessions
 from lk_agents_openai.beta.stream import AssistantLLMStream
 from lk_agents_openai.beta.thread import Thread
 from lk_agents_openai.chat_format import wire_tool_choice, wire_tools
