@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from lk_agents.foundation.log import logger
 
 if TYPE_CHECKING:
+    from livekit import rtc
+
     from lk_agents.media.protocols import AudioIn
 
-__all__ = ["AudioInputs"]
+__all__ = ["AudioInputs", "read_input"]
 
 CLOSE_SECONDS: Final = 5.0
 
@@ -73,6 +76,23 @@ class AudioInputs:
             task = asyncio.get_running_loop().create_task(_close(audio_in), name="lk-close-input")
             self._closings.add(task)
             task.add_done_callback(self._closings.discard)
+
+
+async def read_input(audio_in: AudioIn, take: Callable[[rtc.AudioFrame], None]) -> None:
+    """Hand on what is heard until the input ends; one that fails counts as ended, for the next one may work.
+
+    :raises Exception: what ``take`` raises.
+    """
+    frames = aiter(audio_in)
+    while True:
+        try:
+            frame = await anext(frames, None)
+        except Exception:  # noqa: BLE001  of the surroundings
+            logger.exception("an input failed: it counts as ended", extra={"participant": audio_in.participant})
+            return
+        if frame is None:
+            return
+        take(frame)
 
 
 async def _close(audio_in: AudioIn) -> None:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final, Literal, Unpack, get_args
+from typing import TYPE_CHECKING, Final, Literal, Unpack, get_args
 
 from lk_agents.foundation.errors import ConfigError
-from lk_agents.foundation.log import logger
 from lk_agents.llm.chat_context import ChatContext
-from lk_agents.media.surroundings import session_io_for
 from lk_agents.multimodal import shared
 from lk_agents.multimodal.session import MultimodalSession
 from lk_agents.multimodal.settings import TEXT_RETRIES, MultimodalSettings, multimodal_options
 from lk_agents.realtime.model import OnDuplicate
-from lk_agents.utils.events import EventEmitter
-from lk_agents.voice.life import AgentLife
-from lk_agents.voice.settings import check_names, end_of
+from lk_agents.voice.agent import JoiningAgent
 from lk_agents.voice.transcription_options import AgentTranscriptionOptions
 
 if TYPE_CHECKING:
@@ -54,7 +50,7 @@ assert shared.LOADED, "loaded here, so that jobs share it"
 _ON_DUPLICATE: Final = get_args(OnDuplicate)
 
 
-class MultimodalAgent(EventEmitter[EventTypes]):
+class MultimodalAgent(JoiningAgent[EventTypes]):
     """Holds a conversation with one participant by one model, which hears and speaks itself.
 
     Most of these models hear when the user speaks and has finished, and answer by themselves; for the others, ``vad``
@@ -96,22 +92,18 @@ class MultimodalAgent(EventEmitter[EventTypes]):
         noise_cancellation: rtc.NoiseCancellationOptions | None = None,
         **more: Unpack[MultimodalSettings],
     ) -> None:
-        super().__init__()
-        check_names(more, MultimodalSettings, what=type(self).__name__)
+        super().__init__(noise_cancellation=noise_cancellation, settings=more, known=MultimodalSettings)
         self._options = multimodal_options(
             more,
             transcription=transcription or AgentTranscriptionOptions(),
             max_text_response_retries=max_text_response_retries,
             vad=vad,
         )
-        self._end_policy, self._grace_seconds = end_of(more)
         self._model = model
         self._vad = vad
         self._chat_ctx = ChatContext() if chat_ctx is None else chat_ctx
         self._fnc_ctx = fnc_ctx
-        self._noise_cancellation = noise_cancellation
         self._session: MultimodalSession | None = None
-        self._life = AgentLife(on_over=self._over)
 
     # --- what it is made of ------------------------------------------------------------------------------------------
 
@@ -154,30 +146,6 @@ class MultimodalAgent(EventEmitter[EventTypes]):
 
     # --- what it does ------------------------------------------------------------------------------------------------
 
-    def start(self, room: rtc.Room, participant: rtc.RemoteParticipant | str | None = None) -> None:
-        """Join the conversation in a room, in the background; the agent lives until :meth:`aclose`, or the job's end.
-
-        :param participant: whom to listen to, or the identity, which may come later; None for the first human.
-        :raises RuntimeError: it was started, or closed, already.
-        """
-        self._life.check_new()
-        io = session_io_for(
-            room,
-            participant=participant,
-            end_policy=self._end_policy,
-            grace_seconds=self._grace_seconds,
-            noise_cancellation=self._noise_cancellation,
-        )
-        self._begin(io, room_name=getattr(room, "name", "") or "")
-
-    def start_with(self, io: SessionIO) -> None:
-        """Begin a conversation in other surroundings than a room: a console, a test, your own.
-
-        :raises RuntimeError: it was started, or closed, already.
-        """
-        self._life.check_new()
-        self._begin(io)
-
     def interrupt(self) -> None:
         """Fall silent at once: what was not heard is cut from the model's conversation, and its response stopped."""
         if self._session is not None and not self._life.closed:
@@ -197,13 +165,6 @@ class MultimodalAgent(EventEmitter[EventTypes]):
             raise RuntimeError("this agent is not in a conversation: call start() first")
         self._session.turns.generate_reply(on_duplicate)
 
-    async def aclose(self) -> None:
-        """Leave the conversation: nothing more is heard or said, and the model's session is closed.
-
-        Any number of times. Cancelled, it is closed all the same.
-        """
-        await self._life.aclose()
-
     # --- its life ----------------------------------------------------------------------------------------------------
 
     def _begin(self, io: SessionIO, *, room_name: str = "") -> None:
@@ -218,12 +179,3 @@ class MultimodalAgent(EventEmitter[EventTypes]):
             room_name=room_name,
         )
         self._life.begin(self._session, name="lk-multimodal-agent")
-
-    async def _over(self, reason: str) -> None:
-        self._tell("closed", reason)
-
-    def _tell(self, event: Any, *args: Any) -> None:
-        try:
-            self.emit(event, *args)
-        except Exception:  # noqa: BLE001  a callback with wrong parameters
-            logger.exception("a callback failed", extra={"event": event})

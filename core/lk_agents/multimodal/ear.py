@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from lk_agents.foundation import clock
 from lk_agents.foundation.log import logger
+from lk_agents.media.inputs import read_input
 from lk_agents.utils.aio.tasks import TaskSet
 from lk_agents.utils.audio import AudioByteStream, Resampler, silence_frame
 
@@ -127,17 +128,8 @@ class ModelEar:
             await self._closings.aclose()
 
     async def _hear(self, audio_in: AudioIn) -> None:
-        frames = aiter(audio_in)
         try:
-            while True:
-                try:
-                    frame = await anext(frames, None)
-                except Exception:  # noqa: BLE001  the next input may work
-                    logger.exception("an input failed: it counts as ended", extra={"participant": audio_in.participant})
-                    return
-                if frame is None:
-                    return
-                self.take(frame)
+            await read_input(audio_in, self.take)
         finally:
             self._closings.create_task(audio_in.aclose(), name="lk-close-input")
 

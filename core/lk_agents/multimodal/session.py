@@ -29,13 +29,12 @@ from lk_agents.voice.floor import Phase
 from lk_agents.voice.records import SessionInfo
 from lk_agents.voice.saying import Saying
 from lk_agents.voice.speeches import Speeches
-from lk_agents.voice.state_show import StateShow
+from lk_agents.voice.surrounded import SurroundedSession
 from lk_agents.voice.turn import THINKING_DELAY_SECONDS, TurnMachine
 from lk_agents.voice.turn_reports import TurnReports
 from lk_agents.voice.watchdog import Watchdog
 
 if TYPE_CHECKING:
-    from lk_agents.foundation.types import AgentState
     from lk_agents.llm import ChatContext, FunctionContext
     from lk_agents.media.session_io import SessionIO
     from lk_agents.multimodal.api import _RealtimeAPI
@@ -53,7 +52,7 @@ _STAGES_OF_THE_MODEL: Final = frozenset({"llm", "tts"})
 _INAUDIBLE: Final = frozenset({Phase.PREPARING, Phase.SILENT})
 
 
-class MultimodalSession:
+class MultimodalSession(SurroundedSession):
     """One conversation. Build it in a running event loop, then :meth:`run` it; :meth:`aclose` ends it.
 
     What happens is told by ``emit``, with the names of the agent's events.
@@ -74,14 +73,9 @@ class MultimodalSession:
         emit: Callable[..., None],
         room_name: str = "",
     ) -> None:
-        self.id = short_id("VS_")
-        """Names it in logs and records."""
+        super().__init__(io, emit)
         self._label = getattr(model, "label", type(model).__name__)
-        self._io, self._emit, self._room_name = io, emit, room_name
-        self._ending: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._closing: asyncio.Task[None] | None = None
-        self._showing: set[asyncio.Task[None]] = set()
-        self._state = StateShow(self._show_state)
+        self._room_name = room_name
         self._playout_complete = asyncio.Event()
         self._playout_complete.set()
         self.model = model.session(chat_ctx=chat_ctx, fnc_ctx=fnc_ctx)
@@ -175,14 +169,12 @@ class MultimodalSession:
 
         :raises PlayoutError: the agent cannot be made hearable.
         """
-        self._state.set("initializing")
-        await self._io.start(sample_rate=self._rate, num_channels=1)
+        if not await self._start(sample_rate=self._rate, num_channels=1):
+            return self._ending.result()
         tasks = [
-            asyncio.create_task(self._hear(), name="lk-ear"),
-            asyncio.create_task(self._await_end(), name="lk-end"),
+            self._keep_on(self._hear(), name="lk-ear"),
+            self._keep_on(self._await_end(), name="lk-end"),
         ]
-        for task in tasks:
-            task.add_done_callback(self._task_over)
         try:
             if not await self._synchronise():
                 return self._ending.result()
@@ -191,21 +183,11 @@ class MultimodalSession:
             self._ear.open()
             announce.session_started(self._info())
             self._attention.audience(present=False)
-            for name, work in (("lk-messages", self._read_messages()), ("lk-audience", self._await_audience())):
-                tasks.append(asyncio.create_task(work, name=name))
-                tasks[-1].add_done_callback(self._task_over)
+            tasks.append(self._keep_on(self._read_messages(), name="lk-messages"))
+            tasks.append(self._keep_on(self._await_audience(), name="lk-audience"))
             return await asyncio.shield(self._ending)
         finally:
             await cancel_and_wait(*tasks)
-
-    async def aclose(self) -> None:
-        """End it: nothing more is heard or said. Any number of times, by anybody.
-
-        Cancelled itself, it is closed all the same.
-        """
-        if self._closing is None:
-            self._closing = asyncio.get_running_loop().create_task(self._close(), name="lk-close-session")
-        await asyncio.shield(self._closing)
 
     async def _close(self) -> None:
         self.end("closed")
@@ -220,19 +202,7 @@ class MultimodalSession:
         if (aclose := getattr(self.model, "aclose", None)) is not None:
             await _let_go(aclose(), label=self._label)
         await self.transcripts.aclose()
-        self._state.close()
-        await self._io.aclose()
-        await cancel_and_wait(*self._showing)
-
-    def end(self, reason: str) -> None:
-        """Let it be over; the first reason counts."""
-        if not self._ending.done():
-            self._ending.set_result(reason)
-
-    def _task_over(self, task: asyncio.Task[Any]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("a conversation has failed", extra={"part": task.get_name()}, exc_info=error)
-            self.end(f"{task.get_name()} failed: {type(error).__name__}")
+        await self._leave()
 
     async def _synchronise(self) -> bool:
         """Wait until the model has the first context, and tell whether it has; else the conversation is over."""
@@ -251,11 +221,6 @@ class MultimodalSession:
         return error is None
 
     # --- for the program ---------------------------------------------------------------------------------------------
-
-    @property
-    def state(self) -> AgentState:
-        """What the agent is shown to do."""
-        return self._state.state
 
     def model_closed(self, error: BaseException | None = None) -> None:
         """The session does not go on: the conversation is over."""
@@ -328,9 +293,6 @@ class MultimodalSession:
         self._attention.audience(present=True)
         self._speeches.audience_came()
 
-    async def _await_end(self) -> None:
-        self.end(await self._io.wait_for_end())
-
     async def _read_messages(self) -> None:
         async for message in self._io.text:
             self._emit("user_message_received", message)
@@ -339,12 +301,6 @@ class MultimodalSession:
             except Exception as error:  # noqa: BLE001  of the model; the agent listens on
                 logger.warning("a message could not be given to the model", extra={"error": type(error).__name__})
                 self._emit("error", SessionError("realtime", error))
-
-    def _show_state(self, state: AgentState) -> None:
-        self._emit("agent_state_changed", state)
-        task = asyncio.get_running_loop().create_task(self._io.show_state(state), name="lk-show-state")
-        self._showing.add(task)
-        task.add_done_callback(self._showing.discard)
 
     def _info(self) -> SessionInfo:
         return SessionInfo(id=self.id, room_name=self._room_name, participant=self._io.user or "", llm=self._label)

@@ -9,21 +9,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, Unpack
 
-from lk_agents.foundation.log import logger
 from lk_agents.llm.chat_context import ChatContext
-from lk_agents.media.surroundings import session_io_for
 from lk_agents.pipeline import shared
-from lk_agents.pipeline.checks import check_arguments, check_providers
 from lk_agents.pipeline.keeping import Keeping
 from lk_agents.pipeline.settings import AgentSettings, TurnRules, session_options
 from lk_agents.turns.combinations import default_interruption
 from lk_agents.turns.judges import as_turn_detector
-from lk_agents.utils.events import EventEmitter
+from lk_agents.voice.agent import JoiningAgent
+from lk_agents.voice.checks import check_arguments, check_providers
 from lk_agents.voice.history import MIN_TIME_PLAYED_FOR_COMMIT
-from lk_agents.voice.life import AgentLife
 from lk_agents.voice.session import VoiceSession
 from lk_agents.voice.session_options import BeforeLLM, BeforeTTS, Providers
-from lk_agents.voice.settings import check_names, end_of
+from lk_agents.voice.settings import check_names
 from lk_agents.voice.transcription_options import AgentTranscriptionOptions
 
 if TYPE_CHECKING:
@@ -64,7 +61,7 @@ assert shared.LOADED, "loaded here, so that jobs share it"
 _INNER: Final = frozenset({"vad_event", "speech_event"})
 
 
-class VoicePipelineAgent(EventEmitter[EventTypes]):
+class VoicePipelineAgent(JoiningAgent[EventTypes]):
     """Listens to one participant, knows when it is its turn, thinks, speaks, and stops when it is interrupted.
 
     Durations are seconds. Rules of turn-taking, in short: the user's turn is over ``min_endpointing_delay`` after the
@@ -134,8 +131,7 @@ class VoicePipelineAgent(EventEmitter[EventTypes]):
         will_synthesize_assistant_reply: BeforeLLM | None = None,
         **more: Unpack[AgentSettings],
     ) -> None:
-        super().__init__()
-        check_names(more, AgentSettings, what=type(self).__name__)
+        super().__init__(noise_cancellation=noise_cancellation, settings=more, known=AgentSettings)
         if will_synthesize_assistant_reply is not None:
             warnings.warn("will_synthesize_assistant_reply is now before_llm_cb", DeprecationWarning, stacklevel=2)
             before_llm_cb = will_synthesize_assistant_reply
@@ -174,16 +170,13 @@ class VoicePipelineAgent(EventEmitter[EventTypes]):
             detector=None if turn_detector is None else as_turn_detector(turn_detector),
             strategy=self._strategy or default_interruption(interrupt_speech_duration, interrupt_min_words),
         )
-        self._end_policy, self._grace_seconds = end_of(more)
         self._chat_ctx = ChatContext() if chat_ctx is None else chat_ctx
         self._fnc_ctx = fnc_ctx
-        self._noise_cancellation = noise_cancellation
         self._plotting = plotting
         self._session: VoiceSession | None = None
         self._keeping: Keeping | None = None
         self._adapter = None if self._providers.tts is tts else self._providers.tts
         """Made here around what was given, and so closed here."""
-        self._life = AgentLife(on_over=self._over)
 
     # --- what it is made of ------------------------------------------------------------------------------------------
 
@@ -244,30 +237,6 @@ class VoicePipelineAgent(EventEmitter[EventTypes]):
 
     # --- what it does ------------------------------------------------------------------------------------------------
 
-    def start(self, room: rtc.Room, participant: rtc.RemoteParticipant | str | None = None) -> None:
-        """Join the conversation in a room, in the background; the agent lives until :meth:`aclose`, or the job's end.
-
-        :param participant: whom to listen to, or the identity, which may come later; None for the first human.
-        :raises RuntimeError: it was started, or closed, already.
-        """
-        self._life.check_new()
-        io = session_io_for(
-            room,
-            participant=participant,
-            end_policy=self._end_policy,
-            grace_seconds=self._grace_seconds,
-            noise_cancellation=self._noise_cancellation,
-        )
-        self._begin(io, room_name=getattr(room, "name", "") or "")
-
-    def start_with(self, io: SessionIO) -> None:
-        """Begin a conversation in other surroundings than a room: a console, a test, your own.
-
-        :raises RuntimeError: it was started, or closed, already.
-        """
-        self._life.check_new()
-        self._begin(io)
-
     def _begin(self, io: SessionIO, *, room_name: str = "") -> None:
         self._session = VoiceSession(
             self,
@@ -316,17 +285,10 @@ class VoicePipelineAgent(EventEmitter[EventTypes]):
         if self._session is not None:
             self._session.interrupt(everything=interrupt_all)
 
-    async def aclose(self) -> None:
-        """Leave the conversation: nothing more is heard or said; functions that run get some seconds.
-
-        Every handle of a speech is done then. Any number of times. Cancelled, it is closed all the same.
-        """
-        await self._life.aclose()
-
     # --- its life ----------------------------------------------------------------------------------------------------
 
     async def _over(self, reason: str) -> None:
-        self._tell("closed", reason)
+        await super()._over(reason)
         if self._adapter is not None:
             await self._adapter.aclose()
         if self._keeping is not None:
@@ -335,12 +297,8 @@ class VoicePipelineAgent(EventEmitter[EventTypes]):
     def _tell(self, event: Any, *args: Any) -> None:
         if self._keeping is not None:
             self._keeping.note(event, *args)
-        if event in _INNER:
-            return
-        try:
-            self.emit(event, *args)
-        except Exception:  # noqa: BLE001  a callback with wrong parameters
-            logger.exception("a callback failed", extra={"event": event})
+        if event not in _INNER:
+            super()._tell(event, *args)
 
 
 def _streaming(tts: TTS[Any]) -> TTS[Any]:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
-from lk_agents.pipeline.checks import check_settings
 from lk_agents.voice.dead_air import DeadAirDecider, DeadAirPolicy
 from lk_agents.voice.hearing import HearingOptions
 from lk_agents.voice.options import TurnOptions
@@ -97,9 +96,8 @@ def session_options(rules: TurnRules, more: AgentSettings, *, detector: bool, **
 
     :param detector: whether there is a turn detector.
     :param options: further ones, by the names of :class:`~lk_agents.voice.session_options.SessionOptions`.
-    :raises ConfigError: a setting is not what it should be.
+    :raises ConfigError: a number is negative.
     """
-    check_settings(more)
     turn: dict[str, Any] = {**rules, **{name: value for name, value in more.items() if name in _RULES}}
     named: dict[str, Any] = {name: value for name, value in more.items() if name in _OPTIONS}
     return SessionOptions(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from lk_agents.foundation import clock
 from lk_agents.foundation.log import logger
+from lk_agents.media.inputs import read_input
 from lk_agents.utils.aio.tasks import TaskSet
 from lk_agents.voice.hearing_clock import HearingClock
 from lk_agents.voice.hearing_memory import HearingMemory
@@ -155,7 +156,7 @@ class Hearing:
         async for audio_in in inputs:
             self._timing.begin_anew()
             try:
-                await self._hear(audio_in)
+                await read_input(audio_in, self._take)
             finally:
                 self._closings.create_task(audio_in.aclose(), name="lk-close-input")
             if self._converter is not None:
@@ -163,18 +164,6 @@ class Hearing:
                     self._pass_on(frame)
             await self._voice.catch_up()
             self._pause()
-
-    async def _hear(self, audio_in: AudioIn) -> None:
-        frames = aiter(audio_in)
-        while True:
-            try:
-                frame = await anext(frames, None)
-            except Exception:  # noqa: BLE001  the next input may work
-                logger.exception("an input failed: it counts as ended", extra={"participant": audio_in.participant})
-                return
-            if frame is None:
-                return
-            self._take(frame)
 
     def _take(self, frame: rtc.AudioFrame) -> None:
         self._heard_at = clock.monotonic()

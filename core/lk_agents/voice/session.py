@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from lk_agents.foundation import clock
 from lk_agents.foundation.ids import short_id
-from lk_agents.foundation.log import logger
 from lk_agents.utils.aio.tasks import cancel_and_wait
 from lk_agents.voice import announce
 from lk_agents.voice import signals as s
@@ -29,7 +28,7 @@ from lk_agents.voice.saying import Saying
 from lk_agents.voice.signals import SpeechKind
 from lk_agents.voice.speech_handle import SpeechHandle
 from lk_agents.voice.speeches import Speeches
-from lk_agents.voice.state_show import StateShow
+from lk_agents.voice.surrounded import SurroundedSession
 from lk_agents.voice.turn import TurnMachine
 from lk_agents.voice.turn_span import begin_turn_span
 from lk_agents.voice.user_transcript import UserTranscript
@@ -38,11 +37,9 @@ from lk_agents.voice.watchdog import Watchdog
 from lk_agents.voice.waterfall import Waterfall
 
 if TYPE_CHECKING:
-    from lk_agents.foundation.types import AgentState
     from lk_agents.llm import ChatContext, FunctionContext
     from lk_agents.media.session_io import SessionIO
     from lk_agents.stt import SpeechEvent
-    from lk_agents.tts import TTS
     from lk_agents.turns.evidence import Evidence
     from lk_agents.turns.judges import InterruptionStrategy
     from lk_agents.vad import VADEvent
@@ -54,11 +51,8 @@ if TYPE_CHECKING:
 
 __all__ = ["VoiceSession"]
 
-SHOW_SECONDS = 1.0
-"""How long showing the last state may take when a conversation is closed."""
 
-
-class VoiceSession:
+class VoiceSession(SurroundedSession):
     """One conversation. Build it in a running event loop, then :meth:`run` it; :meth:`aclose` ends it.
 
     What happens is told by ``emit``, with the names of the agent's events.
@@ -80,10 +74,9 @@ class VoiceSession:
         emit: Callable[..., None],
         room_name: str = "",
     ) -> None:
-        self.id = short_id("VS_")
-        """Names it in logs and records."""
+        super().__init__(io, emit)
         self.conversation = Conversation(agent, options, io, emit, self._post, providers, chat_ctx, fnc_ctx)
-        self._io, self._emit, self._room_name = io, emit, room_name
+        self._room_name = room_name
         machine = TurnMachine(options.turn, new_id=_new_id)
         self._machine = machine
         self._driver = TurnDriver(machine, self._execute, on_handled=self._watch_user)
@@ -106,15 +99,10 @@ class VoiceSession:
             complete=self._complete,
             post=self._post,
         )
-        self._state = StateShow(self._show_state)
         self._user = UserWatch()
         self._transcript = UserTranscript(io, shown=options.transcription.user_transcription)
         self._saying = Saying(self.conversation, self._speeches, self._attention, machine=machine, new_id=_new_id)
         self._first_aid = self._helper()
-        self._started: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._ending: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._closing: asyncio.Task[None] | None = None
-        self._showing: set[asyncio.Task[None]] = set()
 
     def _speaker(self) -> Speeches:
         talk, measuring = self.conversation, self._measuring
@@ -145,7 +133,7 @@ class VoiceSession:
             restart_stt=self._hearing.restart_stt,
             retry=self._speeches.retry,
             say=self._saying.say_recorded,
-            end=self._end,
+            end=self.end,
             measure=self._measuring.dead_air,
         )
 
@@ -156,37 +144,26 @@ class VoiceSession:
 
         :raises PlayoutError: the agent cannot be made hearable.
         """
-        self._state.set("initializing")
-        if not await _start(self._io, self.conversation.providers.tts, unless=self._ending):
+        tts = self.conversation.providers.tts
+        if not await self._start(sample_rate=tts.sample_rate, num_channels=tts.num_channels):
             return self._ending.result()
         self._state.set("listening")
-        self._started.set_result(True)
         announce.session_started(_info(self, self._room_name))
         self._attention.audience(present=False)
+        hearing = self._hearing.run(self._io.audio_inputs())
         tasks = [
-            self._measuring.begin(self._hearing.run(self._io.audio_inputs()), name="lk-hearing"),
-            asyncio.create_task(self._read_messages(), name="lk-messages"),
-            asyncio.create_task(self._await_audience(), name="lk-audience"),
-            asyncio.create_task(self._await_end(), name="lk-end"),
+            self._watched(self._measuring.begin(hearing, name="lk-hearing")),
+            self._keep_on(self._read_messages(), name="lk-messages"),
+            self._keep_on(self._await_audience(), name="lk-audience"),
+            self._keep_on(self._await_end(), name="lk-end"),
         ]
-        for task in tasks:
-            task.add_done_callback(self._task_over)
         try:
             return await asyncio.shield(self._ending)
         finally:
             await cancel_and_wait(*tasks)
 
-    async def aclose(self) -> None:
-        """End it: nothing more is heard or said, functions that run get some seconds. Any number of times, by anybody.
-
-        Cancelled itself, it is closed all the same.
-        """
-        if self._closing is None:
-            self._closing = asyncio.get_running_loop().create_task(self._close(), name="lk-close-session")
-        await asyncio.shield(self._closing)
-
     async def _close(self) -> None:
-        self._end("closed")
+        self.end("closed")
         self._attention.close()
         await self._hearing.aclose()
         self._driver.post(s.InterruptAll(clock.monotonic()))
@@ -197,31 +174,9 @@ class VoiceSession:
         await self._speeches.aclose()
         await self._transcript.aclose()
         self._measuring.close()
-        if self._started.result():
-            self._state.set("listening")  # whoever looks must not think that it goes on speaking
-        self._state.close()
-        if self._showing:
-            await asyncio.wait(set(self._showing), timeout=SHOW_SECONDS)
-        await self._io.aclose()
-        await cancel_and_wait(*self._showing)
-
-    def _end(self, reason: str) -> None:
-        if not self._ending.done():
-            self._ending.set_result(reason)
-        if not self._started.done():
-            self._started.set_result(False)
-
-    def _task_over(self, task: asyncio.Task[Any]) -> None:
-        if not task.cancelled() and (error := task.exception()) is not None:
-            logger.error("a conversation has failed", extra={"part": task.get_name()}, exc_info=error)
-            self._end(f"{task.get_name()} failed: {type(error).__name__}")
+        await self._leave()
 
     # --- for the program ---------------------------------------------------------------------------------------------
-
-    @property
-    def state(self) -> AgentState:
-        """What the agent is shown to do."""
-        return self._state.state
 
     async def say(self, source: SpeechSource, **about: Any) -> SpeechHandle:
         """Say something as soon as nothing that was said before is in its way; see :meth:`Saying.say`."""
@@ -323,19 +278,10 @@ class VoiceSession:
         self._attention.audience(present=True)
         self._speeches.audience_came()
 
-    async def _await_end(self) -> None:
-        self._end(await self._io.wait_for_end())
-
     async def _read_messages(self) -> None:
         async for message in self._io.text:
             self._emit("user_message_received", message)
             self._post(s.Typed(clock.monotonic(), message.text))
-
-    def _show_state(self, state: AgentState) -> None:
-        self._emit("agent_state_changed", state)
-        task = asyncio.get_running_loop().create_task(self._io.show_state(state), name="lk-show-state")
-        self._showing.add(task)
-        task.add_done_callback(self._showing.discard)
 
     def _vad_event(self, event: VADEvent) -> None:
         self._emit("vad_event", event)
@@ -358,22 +304,6 @@ class VoiceSession:
             else chat_ctx,
             recent_audio=self._hearing.recent_audio,
         )
-
-
-async def _start(io: SessionIO, tts: TTS[Any], *, unless: asyncio.Future[str]) -> bool:
-    """Start the surroundings; False if the conversation was closed before they had started."""
-    start = io.start(sample_rate=tts.sample_rate, num_channels=tts.num_channels)
-    starting = asyncio.get_running_loop().create_task(start, name="lk-start-session")
-    waiting: set[asyncio.Future[Any]] = {starting, unless}
-    try:
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        if not starting.done():
-            await cancel_and_wait(starting)
-    if unless.done():
-        return False
-    starting.result()
-    return True
 
 
 def _info(session: VoiceSession, room_name: str) -> SessionInfo:
