@@ -11,7 +11,7 @@ from lk_agents.foundation.log import logger
 from lk_agents.media.room_media import NativeRoomMedia
 from lk_agents.media.room_microphone import MicrophoneWatch
 from lk_agents.media.room_people import Ending, has_humans, is_human
-from lk_agents.media.room_states import StateShow
+from lk_agents.media.room_states import StateAttribute
 from lk_agents.media.room_text import RoomTextIO
 from lk_agents.media.session_io import EndPolicy
 from lk_agents.media.surroundings import GRACE_SECONDS
@@ -78,7 +78,7 @@ class RoomSessionIO:
         self._ending = Ending(
             self._find_absence, patience_seconds=grace_seconds if self._policy is EndPolicy.GRACE else 0.0
         )
-        self._states = StateShow(room)
+        self._states = StateAttribute(room)
         self._voice: RoomVoice | None = None
         self._text: RoomTextIO | None = None
         self._handlers: list[tuple[Any, Callable[..., None]]] = []

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
     from lk_agents.foundation.types import AgentState
 
-__all__ = ["StateShow"]
+__all__ = ["StateAttribute"]
 
 SHOW_SECONDS: Final = 5.0
 
 
-class StateShow:
+class StateAttribute:
     """Shows one state after the other, without anybody waiting for it. Needs a running event loop.
 
     While the room takes one, only the latest of those that come waits. Where the room is not connected, or refuses,

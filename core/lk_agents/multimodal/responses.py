@@ -112,7 +112,7 @@ class Responses:
         self.begin_turn()
         self._turn_is_open = False
         now, speech = clock.monotonic(), short_id("SP_")
-        live = self.begin(s.BeginReply(speech, self._turn, "", True), spoken_until=last_speech_at)
+        live = self.begin(s.BeginReply(speech, self._turn, ""), spoken_until=last_speech_at)
         self.decided(s.TurnDecided(self._turn, speech, last_speech_at, None, decided_at=now))
         self._talk.post(s.SpeechAdded(now, speech, SpeechKind.SAY, True))
         return live

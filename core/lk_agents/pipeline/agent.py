@@ -58,7 +58,8 @@ EventTypes = Literal[
 ]
 """What an agent emits."""
 assert shared.LOADED, "loaded here, so that jobs share it"
-_INNER: Final = frozenset({"vad_event", "speech_event"})
+_INNER: Final = "vad_event"
+"""For the recording alone."""
 
 
 class VoicePipelineAgent(JoiningAgent[EventTypes]):
@@ -297,7 +298,7 @@ class VoicePipelineAgent(JoiningAgent[EventTypes]):
     def _tell(self, event: Any, *args: Any) -> None:
         if self._keeping is not None:
             self._keeping.note(event, *args)
-        if event not in _INNER:
+        if event != _INNER:
             super()._tell(event, *args)
 
 

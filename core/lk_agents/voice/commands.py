@@ -41,13 +41,11 @@ class BeginReply:
     :param speech: the id it has from now on.
     :param turn: the turn it answers.
     :param text: what the user has said; empty for a turn in which nothing was understood.
-    :param user_is_silent: whether the agent may be shown as thinking.
     """
 
     speech: str
     turn: int
     text: str
-    user_is_silent: bool
 
 
 @dataclass(frozen=True, slots=True)

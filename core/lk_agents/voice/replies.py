@@ -59,8 +59,7 @@ class Replies:
         entry = Entry(self._new_id(), SpeechKind.REPLY, interruptible=True)
         self._floor.hold(entry)
         self.pending = Reply(entry, text, parts)
-        silent = not self._turn.run_open
-        self._do(s.BeginReply(entry.speech, self._turn.number, text, user_is_silent=silent))
+        self._do(s.BeginReply(entry.speech, self._turn.number, text))
 
     def put_in_line(self, *, interruptible: bool, at: float) -> Entry:
         """The turn is decided: take the reply that fits it, or begin one, and put it in line."""

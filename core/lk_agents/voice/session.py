@@ -39,7 +39,6 @@ from lk_agents.voice.waterfall import Waterfall
 if TYPE_CHECKING:
     from lk_agents.llm import ChatContext, FunctionContext
     from lk_agents.media.session_io import SessionIO
-    from lk_agents.stt import SpeechEvent
     from lk_agents.turns.evidence import Evidence
     from lk_agents.turns.judges import InterruptionStrategy
     from lk_agents.vad import VADEvent
@@ -91,6 +90,7 @@ class VoiceSession(SurroundedSession):
         self._answering = Answering(
             self.conversation, self._speeches, self._attention, is_wanted=self._is_wanted, new_id=_new_id
         )
+        self._transcript = UserTranscript(io, shown=options.transcription.user_transcription)
         self._hearing = self._listener(providers, options)
         self._judging = Judging(
             detector=providers.detector,
@@ -100,7 +100,6 @@ class VoiceSession(SurroundedSession):
             post=self._post,
         )
         self._user = UserWatch()
-        self._transcript = UserTranscript(io, shown=options.transcription.user_transcription)
         self._saying = Saying(self.conversation, self._speeches, self._attention, machine=machine, new_id=_new_id)
         self._first_aid = self._helper()
 
@@ -122,7 +121,7 @@ class VoiceSession(SurroundedSession):
             options=options.hearing,
             on_error=lambda stage, error: self._emit("error", SessionError(stage, error)),
             on_vad_event=self._vad_event,
-            on_speech_event=self._speech_event,
+            on_speech_event=self._transcript.update,
         )
 
     def _helper(self) -> FirstAid:
@@ -285,10 +284,6 @@ class VoiceSession(SurroundedSession):
 
     def _vad_event(self, event: VADEvent) -> None:
         self._emit("vad_event", event)
-
-    def _speech_event(self, event: SpeechEvent, key: int) -> None:
-        self._transcript.update(event, key)
-        self._emit("speech_event", event)
 
     def _complete(self, evidence: Evidence) -> Evidence:
         heard = self._speeches.heard
