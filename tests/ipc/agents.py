@@ -292,3 +292,9 @@ class Runner:
             case b"huge":
                 return bytes(40 * 2**20)
         return data[::-1]
+
+
+async def tell_limits(ctx: Any) -> None:
+    """Tell what native code may take for itself."""
+    await asyncio.sleep(0.1)
+    say("limits", runtime_threads=os.environ.get("TOKIO_WORKER_THREADS", ""))

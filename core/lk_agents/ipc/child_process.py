@@ -17,12 +17,14 @@ from typing import Any, Final, NoReturn, Protocol
 
 from lk_agents.foundation.errors import ProtocolError
 from lk_agents.foundation.log import logger
+from lk_agents.foundation.settings import limit_runtime_threads
 from lk_agents.ipc.channel import SideWriter, StreamChannel
 from lk_agents.ipc.child import JobChild
 from lk_agents.ipc.child_logs import LogForwarding
 from lk_agents.ipc.child_signals import prepare_signals, take_signals
 from lk_agents.ipc.memory import read_small, write_small
 from lk_agents.ipc.messages import FromChild, Initialize, Phase, StartFailed, StartJob, ToChild, decode_to_child
+from lk_agents.ipc.native import limit_heaps
 from lk_agents.ipc.preload import import_missing
 from lk_agents.ipc.program import Program
 from lk_agents.ipc.pulse import Pulse, worker_watch
@@ -128,6 +130,7 @@ class _ChildProcess:
         gc.enable()
         if self._init.role == "job":
             _offer_to_oom_killer()
+            limit_runtime_threads()
         self._serving = serving = self._build(load)
         if serving is None or not serving.warm_up():
             return 1
@@ -199,6 +202,8 @@ class _ChildProcess:
             self._pulse.note_busy()
         if self._serving is not None:
             self._serving.receive(message)
+        if isinstance(message, StartJob) and self._loop is not None:
+            self._loop.call_soon(limit_heaps)  # behind the entrypoint's first steps, which are waited for
 
     def _ended(self, error: ProtocolError | None) -> None:
         if error is not None:

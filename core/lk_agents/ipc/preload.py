@@ -186,12 +186,14 @@ def share_memory() -> None:
         importlib.import_module(module)
         if module == MEDIA_SDK:  # the worker has it for its children's sake: 4 MB of libraries that it never calls
             release_untouched(mapped_files() - before)
-    gc.collect()
     gc.freeze()
 
 
 def freeze() -> None:
-    """Move all objects out of the garbage collector's sight, so that no child writes to the pages they are on."""
-    gc.collect()
+    """Move all objects out of the garbage collector's sight, so that no child writes to the pages they are on.
+
+    Nothing is collected before: garbage lies on pages that all share, while what the collector frees are holes on them
+    that each child fills with its own (measured: 3.13 MB of private memory for an idle child, against 3.46).
+    """
     gc.disable()
     gc.freeze()

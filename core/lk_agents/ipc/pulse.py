@@ -22,6 +22,7 @@ from lk_agents.foundation.clock import monotonic, sleep_blocking
 from lk_agents.ipc.channel import SideWriter
 from lk_agents.ipc.memory import own_pss_kb, read_small
 from lk_agents.ipc.messages import Beat
+from lk_agents.ipc.native import give_back_memory
 
 __all__ = ["ORPHAN_SECONDS", "Pulse", "PulseListener", "worker_watch"]
 
@@ -114,6 +115,8 @@ class Pulse:
         weigh = self._loop is not None and self._unweighed >= every
         if weigh:
             self._unweighed = 0
+            if self._busy:
+                give_back_memory()
         self._side.send(
             Beat(
                 cpu_seconds=times.user + times.system,

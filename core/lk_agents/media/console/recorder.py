@@ -94,6 +94,7 @@ class Recorder:
         self._lock = Lock()
         self._file: _WaveFile | None = None
         self._task: asyncio.Task[None] | None = None
+        self._writing: asyncio.Future[None] | None = None  # goes on in its thread when the one who waits is cancelled
 
     async def start(self) -> None:
         """Begin the file, at this moment.
@@ -143,7 +144,9 @@ class Recorder:
             logger.error("the recording ends early", extra={"file": str(self._path), "error": str(error)})
 
     async def _write(self, until: float) -> None:
-        """Write what was heard before that moment."""
+        """Write what was heard before that moment, behind what is being written: a file has one writer at a time."""
+        if self._writing is not None:
+            await asyncio.wait({self._writing})
         if self._before_writing is not None:
             self._before_writing()
         end = round((until - self._began) * self._rate)
@@ -156,4 +159,5 @@ class Recorder:
             frames[index :: len(channels)] = samples
         self._written = end
         assert self._file is not None
-        await asyncio.shield(asyncio.to_thread(self._file.write, frames.tobytes()))
+        self._writing = asyncio.ensure_future(asyncio.to_thread(self._file.write, frames.tobytes()))
+        await asyncio.shield(self._writing)
