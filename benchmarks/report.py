@@ -202,7 +202,7 @@ _HOW = """\
 - The speech layer is measured in a process of its own each time, without a worker: one program (`speech/`) for all
   three, in each framework's own words. What it did is counted and held against what there was to do before its time
   counts: frames, windows, transcripts, characters, messages. CPU time is that of the whole process, all threads
-  together; imports and the conversation are told in real time.
+  together, after half a second of work that wakes the processor; imports and the conversation are told in real time.
 - The audio path's recogniser and detector are the same code everywhere and do as good as nothing, but what they do, and
   the event loop, is in every figure; what that is by itself is told beside it. livekit-agents 1.8.9 has no public
   forwarder of transcripts any more: what its sessions use takes its place.

@@ -6,18 +6,26 @@ import asyncio
 import gc
 import time
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 __all__ = ["CPUTime", "Gate"]
 
+WAKING_SECONDS: Final = 0.5
+"""A processor that has rested is half as fast for some tenths of a second, and the threads that numpy's import starts
+spin for a while: whoever has just imported something, or little, would be measured on another machine than the rest."""
+
 
 class CPUTime:
-    """Measures the CPU time that the whole process takes while the block lasts, all threads together."""
+    """Measures the CPU time that the whole process takes while the block lasts, all threads together.
+
+    Before it begins the processor is kept busy for half a second.
+    """
 
     seconds = 0.0
 
     def __enter__(self) -> Self:
         gc.collect()
+        _keep_busy(WAKING_SECONDS)
         self._began = time.process_time()
         return self
 
@@ -25,6 +33,12 @@ class CPUTime:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.seconds = time.process_time() - self._began
+
+
+def _keep_busy(seconds: float) -> None:
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        sum(range(1000))
 
 
 class Gate:

@@ -126,9 +126,12 @@ class EventStream(ABC, Generic[EventT]):
     async def __anext__(self) -> EventT:
         if self._reading:
             raise RuntimeError("somebody else is waiting for the next event of this stream: it has one reader")
+        events = self._event_ch
+        if not events.empty():
+            return events.recv_nowait()
         self._reading = True
         try:
-            return await self._event_ch.recv()
+            return await events.recv()
         except ChanClosed:
             if (error := self._failure()) is not None:
                 raise error from error.__cause__

@@ -82,6 +82,8 @@ class InputChannel(Chan[ItemT], Generic[ItemT]):
     async def __anext__(self) -> ItemT:
         if self._gate.full():
             await self._gate.wait_for_room()
+        if self._values:  # most often, and sooner than by way of another coroutine
+            return self._take()
         return await super().__anext__()
 
     async def wait_for_item(self) -> bool:
@@ -177,7 +179,7 @@ class AudioInput(InputChannel["rtc.AudioFrame | FlushSentinel"]):
         self.pushed_seconds += seconds
         self._waiting_seconds += seconds
         self._put(frame)
-        return self._drop_oldest() if self._is_over(self._waiting_seconds, self._values) else 0.0
+        return self._drop_oldest() if self._waiting_seconds > AUDIO_BOUND_SECONDS else 0.0
 
     async def wait_for_room(self, seconds: float = 0.0) -> None:
         """Wait until pushing a frame of that length drops nothing, or the input has ended."""
@@ -215,19 +217,18 @@ class AudioInput(InputChannel["rtc.AudioFrame | FlushSentinel"]):
         self.axis.restart()
 
     def _take(self) -> rtc.AudioFrame | FlushSentinel:
-        item, span = super()._take(), self._spans.popleft()
+        item, span = Chan._take(self), self._spans.popleft()  # noqa: SLF001  each frame comes by here: the short way
         position, seconds = span
         if seconds:  # no flush
             self._waiting_seconds -= seconds
             self.axis.gave(position, seconds)
             self._gave(seconds)
-        if not self._keep:
-            self._taken.clear()
-            return item
-        self._taken_spans.append(span)
-        self._taken_seconds += seconds
-        while self._is_over(self._taken_seconds, self._taken):
-            self._forget_oldest()
+        if self._keep:
+            self._taken.append(item)
+            self._taken_spans.append(span)
+            self._taken_seconds += seconds
+            while self._is_over(self._taken_seconds, self._taken):
+                self._forget_oldest()
         return item
 
     def _gave(self, seconds: float) -> None:

@@ -124,25 +124,24 @@ class AudioByteStream:
         self._samples = samples
         self._sample_bytes = num_channels * BYTES_PER_SAMPLE
         self._frame_bytes = samples * self._sample_bytes
-        self._pieces: list[bytes] = []
-        self._held = 0  # bytes in them
+        self._buffer = bytearray()
 
     def push(self, data: bytes | bytearray | memoryview) -> list[rtc.AudioFrame]:
         """Take in bytes and return the frames that are complete with them; what is left waits for more."""
-        self._pieces.append(data if type(data) is bytes else bytes(data))  # what can change is copied, the rest is kept
-        self._held = held = self._held + len(self._pieces[-1])
-        size = self._frame_bytes
-        if held < size:
+        buffer = self._buffer
+        buffer += data
+        if len(buffer) < self._frame_bytes:
             return []
-        buffer = self._take()
-        if held == size:
+        held, size = len(buffer), self._frame_bytes
+        if held == size:  # most often; then the audio is copied no second time
+            self._buffer = bytearray()
             return [self._frame_type(buffer, self._sample_rate, self._num_channels, self._samples)]
-        end = held - held % size
-        self._put_back(buffer[end:])
-        return [
-            self._frame_type(buffer[start : start + size], self._sample_rate, self._num_channels, self._samples)
-            for start in range(0, end, size)
-        ]
+        frames = []
+        for start in range(0, held - size + 1, size):
+            part = buffer[start : start + size]
+            frames.append(self._frame_type(part, self._sample_rate, self._num_channels, self._samples))
+        del buffer[: held - held % size]
+        return frames
 
     write = push
 
@@ -151,31 +150,18 @@ class AudioByteStream:
 
         Bytes of a last sample that is not complete are kept, since the rest of it may be on its way; a warning says so.
         """
-        rest = self._take()
-        whole = len(rest) // self._sample_bytes
-        if incomplete := rest[whole * self._sample_bytes :]:
-            self._put_back(incomplete)
-            logger.warning("audio ends within a sample", extra={"bytes": len(incomplete)})
-            del rest[whole * self._sample_bytes :]
+        whole = len(self._buffer) // self._sample_bytes
+        rest, self._buffer = self._buffer, self._buffer[whole * self._sample_bytes :]
+        if self._buffer:
+            logger.warning("audio ends within a sample", extra={"bytes": len(self._buffer)})
         if not whole:
             return []
+        del rest[whole * self._sample_bytes :]
         return [self._frame_type(rest, self._sample_rate, self._num_channels, whole)]
 
     def clear(self) -> None:
         """Forget what is left, also bytes of a sample that is not complete: what comes next begins anew."""
-        self._take()
-
-    def _take(self) -> bytearray:
-        """Return what is held, in one piece, and hold nothing: the one copy that is made of most audio."""
-        buffer = bytearray().join(self._pieces)
-        self._pieces.clear()
-        self._held = 0
-        return buffer
-
-    def _put_back(self, rest: bytearray) -> None:
-        if rest:
-            self._pieces.append(bytes(rest))
-            self._held = len(rest)
+        self._buffer = bytearray()
 
 
 def mix_to_mono(frame: rtc.AudioFrame) -> rtc.AudioFrame:
