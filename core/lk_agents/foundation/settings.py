@@ -8,6 +8,8 @@
 ``LK_AGENTS_DISABLED_PLUGINS`` deny list (comma-separated names)
 ``LK_AGENTS_TRACE_HOOKS``      ``1`` logs every hook call with its arguments and results
 ``LK_AGENTS_CACHE``            where plugins keep downloaded files
+``TOKIO_WORKER_THREADS``       threads of the media SDK's runtime in a job process; 2 unless it is set
+``MALLOC_ARENA_MAX``           heaps of the C library in a job process; 2 unless it is set
 ``NO_COLOR``                   any value: no colours on a terminal
 =============================  ============================================================================
 """
