@@ -33,7 +33,7 @@ help: ## list the targets
 demo: $(ENV_STAMP) $(SERVER_STAMP) ## a real server, a worker and a caller who hears himself answered
 	@cd examples && ../$(BIN)/python -m demo
 
-unit: $(ENV_STAMP) ## the tests that need no network and no server; under a minute
+unit: $(ENV_STAMP) ## the tests that need no network and no server; about three minutes
 	$(PYTEST) $(PARALLEL) -m "not e2e and not soak"
 
 test: check unit e2e ## all that must pass: check, unit, e2e (what CI runs)
@@ -55,7 +55,7 @@ fix: $(ENV_STAMP) ## let the formatter and the linter repair what they can
 soak: $(ENV_STAMP) $(SERVER_STAMP) ## repetitions that take minutes: many jobs, the demo again and again
 	$(PYTEST) -m soak
 
-bench: $(ENV_STAMP) $(SERVER_STAMP) ## measure side by side with older frameworks; half an hour (a try: BENCH="--quick --runs 1")
+bench: $(ENV_STAMP) $(SERVER_STAMP) ## measure side by side with older frameworks; more than an hour (a try: BENCH="--quick --runs 1")
 	$(BIN)/python -m benchmarks $(BENCH)
 
 docs: $(ENV_STAMP) $(DOCS_STAMP) ## build the documentation into site/ (a broken link is an error)

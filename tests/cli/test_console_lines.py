@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tests.cli.test_console_runs import FORMS, run
 
-from lk_agents.cli.serve import FINE
+from lk_agents.cli.serve import FAILED, FINE
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(60)]
 
@@ -59,6 +59,28 @@ async def test_it_ends_when_no_conversation_takes_the_lines(tmp_path: Path, body
     assert code == FINE
     assert said == (["agent: bye"] if body else [])
     assert (f'"lines": {unread}' in err or f'"lines":{unread}' in err) == bool(unread), err
+
+
+@pytest.mark.parametrize(("typed", "unread"), [("", 0), ("one\ntwo\n", 2)])
+async def test_it_fails_when_the_entrypoint_neither_begins_a_conversation_nor_returns(
+    tmp_path: Path, typed: str, unread: int
+) -> None:
+    command = [*program(tmp_path, "await asyncio.Event().wait()"), "--begin-within", "0.5"]
+    code, said, err = await run(*command, "--log-format", "text", typed=typed)
+
+    assert (code, said) == (FAILED, [])
+    assert "the entrypoint has neither begun a conversation nor returned" in err
+    assert "--begin-within" in err
+    assert ("no conversation has read all that was typed" in err) == bool(unread)
+
+
+async def test_a_conversation_that_has_begun_is_not_asked_when_it_began(tmp_path: Path) -> None:
+    body = "await hold(ctx, 'hello', reads=True); await asyncio.Event().wait()"
+    command = [*program(tmp_path, body), "--begin-within", "0.3"]
+    code, said, err = await run(*command, typed="one\n")
+
+    assert (code, err) == (FINE, "")
+    assert said == ["agent: hello", "you: one", "agent: you wrote one"]
 
 
 async def test_a_conversation_that_begins_late_gets_the_lines(tmp_path: Path) -> None:

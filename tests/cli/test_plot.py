@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +18,12 @@ from lk_agents.cli.main import build_group
 from lk_agents.cli.plot_data import read_recording
 from lk_agents.cli.plot_figure import FORMATS, build_figure
 from lk_agents.foundation.errors import ConfigError
+from lk_agents.testing.providers import Heard
+from lk_agents.testing.session import ScriptedCall
 from lk_agents.voice.recording import Recording
 from lk_agents.voice.records import Outcome, TurnRecord
 
+PAGE = Path(__file__).parents[2] / "docs" / "command-line.md"
 TURN = TurnRecord(
     turn=1,
     speech="SP_1",
@@ -36,7 +41,7 @@ STALLED = TurnRecord(
     turn=2, speech="SP_2", timestamp=1010.0, outcome=Outcome.FAILED, decision=0.5, ended=8.0, dead_air=("tool", "tool")
 )
 RECORDED: list[dict[str, Any]] = [
-    {"recording": 1, "session": "AS_1", "timestamp": 990.0},
+    {"recording": 1, "session": "VS_1", "timestamp": 990.0},
     {"at": 1.0, "event": "user_started_speaking"},
     {"at": 1.1, "vad": 0.9},
     {"at": 3.0, "event": "user_stopped_speaking"},
@@ -49,7 +54,7 @@ RECORDED: list[dict[str, Any]] = [
 
 def written(folder: Path, *lines: dict[str, Any] | str) -> Path:
     """Write a recording of these lines."""
-    path = folder / "AS_1.turns.jsonl"
+    path = folder / "VS_1.turns.jsonl"
     path.write_text("\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines) + "\n")
     return path
 
@@ -73,21 +78,36 @@ def test_by_default_the_picture_lies_beside_the_recording(tmp_path: Path) -> Non
     result = run(written(tmp_path, TURN.to_dict()))
 
     assert result.exit_code == 0
-    assert (tmp_path / "AS_1.turns.png").exists()
+    assert (tmp_path / "VS_1.turns.png").exists()
 
 
 async def test_what_an_agent_records_can_be_read(tmp_path: Path) -> None:
     path = tmp_path / "turns.jsonl"
-    recording = Recording(path, session="AS_7")
+    recording = Recording(path, session="VS_7")
     recording.event("user_started_speaking")
     recording.vad(0.7)
     recording.turn(TURN)
     await recording.aclose()
 
     data = await asyncio.to_thread(read_recording, path)
-    assert data.session == "AS_7"
+    assert data.session == "VS_7"
     assert [record for _, record in data.turns] == [TURN]
     assert len(data.speech["user"]) == len(data.series["vad"]) == 1
+
+
+async def test_help_and_page_name_files_as_an_agent_names_them(
+    lk_session: Callable[..., ScriptedCall], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def form(name: str) -> str:
+        return re.sub(r"[0-9a-f]{12}", "ID", name)
+
+    monkeypatch.chdir(tmp_path)
+    await lk_session([Heard("Hello there", 1.0, 2.0)], ["Hello."], plotting=True).run(5.0)
+    (recording,) = tmp_path.iterdir()
+
+    for text in (run("--help").output, PAGE.read_text()):
+        named = set(re.findall(r"\w+\.turns\.jsonl", text))
+        assert {form(name) for name in named} == {form(recording.name)}
 
 
 def test_everything_has_its_place_on_the_time_line(tmp_path: Path) -> None:

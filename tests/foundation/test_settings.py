@@ -1,6 +1,10 @@
 """The environment is read in one place."""
 
-from lk_agents.foundation.settings import Settings, missing_variables
+import os
+
+import pytest
+
+from lk_agents.foundation.settings import Settings, limit_runtime_threads, missing_variables
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
@@ -38,3 +42,31 @@ def test_the_secret_is_never_shown() -> None:
 
 def test_variables_are_missing_that_are_not_set_or_empty() -> None:
     assert missing_variables(("A", "B", "C"), {"A": "x", "B": ""}) == ["B", "C"]
+
+
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The variable that says how many threads the media SDK's runtime has; not set, and put back behind the test."""
+    name = "TOKIO_WORKER_THREADS"
+    monkeypatch.setenv(name, "0")  # so that what the test sets is taken away, too
+    monkeypatch.delenv(name)
+    return name
+
+
+@pytest.mark.parametrize(("cores", "expected"), [(1, "1"), (2, "2"), (64, "2"), (None, "1")])
+def test_a_job_gets_two_threads_of_the_runtime_or_one_on_one_core(
+    threads: str, cores: int | None, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: cores)
+
+    limit_runtime_threads()
+
+    assert os.environ[threads] == expected
+
+
+def test_the_users_own_number_of_threads_stays(threads: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(threads, "7")
+
+    limit_runtime_threads()
+
+    assert os.environ[threads] == "7"

@@ -295,6 +295,9 @@ class Runner:
 
 
 async def tell_limits(ctx: Any) -> None:
-    """Tell what native code may take for itself."""
+    """Tell what native code may take for itself, once this job is at work."""
+    from tests.ipc.heaps import HAS_HEAPS, heaps_of_threads
+
     await asyncio.sleep(0.1)
-    say("limits", runtime_threads=os.environ.get("TOKIO_WORKER_THREADS", ""))
+    heaps = await asyncio.to_thread(heaps_of_threads) if HAS_HEAPS else None
+    ctx.shutdown(json.dumps({"runtime_threads": os.environ.get("TOKIO_WORKER_THREADS"), "heaps": heaps}))

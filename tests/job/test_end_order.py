@@ -418,3 +418,36 @@ async def test_a_callback_added_by_a_callback_is_refused(lk_job: JobBench) -> No
     await lk_job.start(entrypoint).outcome()
 
     assert refused == [True]
+
+
+async def test_a_callback_that_was_taken_back_is_not_called(lk_job: JobBench) -> None:
+    saver = Saver()
+
+    async def entrypoint(ctx: JobContext) -> None:
+        ctx.add_shutdown_callback(saver.bound_zero)
+        ctx.add_shutdown_callback(saver.bound_one)
+        ctx.add_shutdown_callback(saver.bound_zero)
+        ctx.remove_shutdown_callback(saver.bound_zero)
+        ctx.remove_shutdown_callback(saver.bound_one)
+        ctx.remove_shutdown_callback(saver.bound_one)  # it is not there any more
+        ctx.shutdown("why")
+
+    assert (await lk_job.start(entrypoint).outcome()).success
+    assert saver.calls == [("bound_zero",)]
+
+
+async def test_a_callback_that_takes_itself_back_runs_to_its_end(lk_job: JobBench) -> None:
+    steps: list[str] = []
+
+    async def entrypoint(ctx: JobContext) -> None:
+        async def callback() -> None:
+            ctx.remove_shutdown_callback(callback)
+            await asyncio.sleep(0.1)
+            steps.append("done")
+
+        ctx.add_shutdown_callback(callback)
+        ctx.shutdown()
+
+    await lk_job.start(entrypoint).outcome()
+
+    assert steps == ["done"]

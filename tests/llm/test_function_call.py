@@ -95,19 +95,35 @@ async def test_cancelling_the_call_of_a_plain_function_leaves_its_thread_running
     assert await asyncio.to_thread(ended.wait, 10)
 
 
+class Quit(BaseException):
+    """No ``Exception``, and none of those that asyncio knows."""
+
+
 @pytest.mark.parametrize("asynchronous", [True, False])
-async def test_a_function_that_exits_ends_its_call_and_not_the_program(asynchronous: bool) -> None:
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt(), Quit("now")], ids=repr)
+async def test_a_function_that_ends_programs_ends_its_call_only(error: BaseException, asynchronous: bool) -> None:
     async def leave() -> None:
-        raise SystemExit(3)
+        raise error
 
     def leave_plainly() -> None:
-        raise SystemExit(3)
+        raise error
 
     called = call_of(leave if asynchronous else leave_plainly).execute()
     await asyncio.wait([called.task])
 
     assert isinstance(called.exception, RuntimeError)
-    assert "SystemExit(3)" in str(called.exception)
+    assert str(called.exception) == f"tool raised {error!r}"
+    assert called.exception.__cause__ is error
+
+
+async def test_what_no_future_takes_is_an_error_like_any_other() -> None:
+    def stop() -> None:
+        next(iter(()))
+
+    called = call_of(stop).execute()
+    await asyncio.wait([called.task])
+
+    assert str(called.exception) == "tool raised StopIteration()"
 
 
 async def test_the_task_is_named_after_the_function() -> None:

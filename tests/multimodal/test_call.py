@@ -216,7 +216,7 @@ async def test_it_is_over_when_its_surroundings_are() -> None:
 
     assert call.told("closed") == ["the user has left"]
     assert call.outcomes() == ["interrupted"]
-    with pytest.raises(RuntimeError, match="not in a conversation"):
+    with pytest.raises(RuntimeError, match="the conversation has ended"):
         call.agent.generate_reply()
     call.agent.interrupt()
 

@@ -124,8 +124,17 @@ async def test_before_it_is_started_it_has_no_conversation(lk_clock: object) -> 
     with pytest.raises(ConfigError, match="on_duplicate is 'both'"):
         agent.generate_reply("both")  # type: ignore[arg-type]
     await agent.aclose()
+    with pytest.raises(RuntimeError, match="the conversation has ended"):
+        agent.generate_reply()
     with pytest.raises(RuntimeError, match="started already"):
         agent.start(None)  # type: ignore[arg-type]
+
+
+def test_an_event_that_does_not_exist_is_refused_with_those_that_do() -> None:
+    agent = MultimodalAgent(model=ScriptedRealtime())
+
+    with pytest.raises(ConfigError, match=r"MultimodalAgent has no event 'no_such_event'; it has .*, reconnecting, "):
+        agent.on("no_such_event", print)  # type: ignore[call-overload]
 
 
 class OlderSession:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lk_agents.foundation.errors import ConfigError
 from lk_agents.llm import ChatContext
 from lk_agents.testing import MemorySessionIO
 from lk_agents.testing.providers import Heard, ScriptedTTS
@@ -99,7 +100,7 @@ async def test_surroundings_that_never_start_do_not_hold_up_the_end(lk_session: 
 
     async with asyncio.timeout(2.0):
         await call.agent.aclose()
-        with pytest.raises(RuntimeError, match="over"):
+        with pytest.raises(RuntimeError, match="has ended"):
             await saying
 
 
@@ -117,5 +118,37 @@ async def test_a_callback_that_awaits_what_was_cancelled_has_failed(lk_session: 
     options: dict[str, Any] = {where: callback}
     call = await lk_session([HELLO], ["Hello."], **options).run(5.0)
 
-    assert len(call.told("error")) == 1
+    assert [error.stage for error in call.told("error")] == ["callback"]
     assert call.told("agent_state_changed")[-1] == "listening"
+
+
+@pytest.mark.parametrize("where", ["before_llm_cb", "before_tts_cb"])
+async def test_a_callback_that_fails_is_told_as_the_callback(
+    lk_session: MakeCall, where: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    def callback(_: object, __: ChatContext | Any) -> Any:
+        raise KeyError("a bug")
+
+    options: dict[str, Any] = {where: callback}
+    call = await lk_session([HELLO], ["Hello."], **options).run(5.0)
+
+    assert [(error.stage, type(error.error)) for error in call.told("error")] == [("callback", KeyError)]
+    logged = [vars(line) for line in caplog.records if line.message == "a speech has failed"]
+    assert [(line["stage"], line["error"]) for line in logged] == [("callback", "KeyError")]
+
+
+async def test_an_agent_says_whether_the_conversation_has_not_begun_or_has_ended(lk_session: MakeCall) -> None:
+    call = lk_session([HELLO], ["Hello."])
+
+    with pytest.raises(RuntimeError, match=r"not in a conversation: call start\(\) first"):
+        await call.agent.say("Too early.")
+    await call.run(1.0)
+    with pytest.raises(RuntimeError, match="the conversation has ended"):
+        await call.agent.say("Too late.")
+
+
+async def test_an_event_that_does_not_exist_is_refused_with_those_that_do(lk_session: MakeCall) -> None:
+    call = lk_session()
+
+    with pytest.raises(ConfigError, match="VoicePipelineAgent has no event 'no_such_event'; it has user_started_speak"):
+        call.agent.on("no_such_event", print)  # type: ignore[call-overload]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -49,6 +50,11 @@ WRONG = [
     ("fnc_ctx", [], "fnc_ctx is []; give an object of a class that inherits from lk_agents.llm.FunctionContext"),
     ("before_llm_cb", 5, "before_llm_cb is 5; give a function or None"),
     ("before_tts_cb", 5, "before_tts_cb is 5; give a function or None"),
+    ("plotting", 5, "plotting is 5; give True, False or the path of a file"),
+    ("plotting", None, "plotting is None; give True, False or the path of a file"),
+    ("serial_tools", "no", "serial_tools is 'no'; give True or False"),
+    ("serial_tools", None, "serial_tools is None; give True or False"),
+    ("speculative_recognition", 1, "speculative_recognition is 1; give True or False"),
     ("turn_detector", 5, "turn_detector is 5; give a TurnDetector or None"),
     ("transcription", True, "transcription is True; give an AgentTranscriptionOptions"),
     ("transcription", False, "transcription is False; give an AgentTranscriptionOptions"),
@@ -92,6 +98,10 @@ def test_a_long_value_is_not_repeated_in_full() -> None:
         ("fnc_ctx", FunctionContext()),
         ("transcription", AgentTranscriptionOptions(user_transcription=False)),
         ("before_llm_cb", lambda agent, chat_ctx: None),
+        ("plotting", "turns.jsonl"),
+        ("plotting", Path("turns.jsonl")),
+        ("serial_tools", True),
+        ("speculative_recognition", False),
     ],
 )
 def test_what_can_work_is_taken(name: str, value: Any) -> None:

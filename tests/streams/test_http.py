@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -270,6 +271,17 @@ class HalfPastSeven:
         return datetime(2026, 10, 21, 7, 30, tzinfo=UTC).timestamp()
 
 
+@pytest.fixture
+def far_from_greenwich(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Set the machine's time zone to nine hours before GMT."""
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "JST-9")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("far_from_greenwich")
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
@@ -277,6 +289,8 @@ class HalfPastSeven:
         ("-3", 0.0),
         ("Wed, 21 Oct 2026 07:30:07 GMT", 7.0),
         ("Wed, 21 Oct 2026 09:30:07 +0200", 7.0),
+        ("Wed Oct 21 07:30:07 2026", 7.0),  # as asctime() writes it
+        ("Wednesday, 21-Oct-26 07:30:07 GMT", 7.0),
         ("Wed, 21 Oct 2026 07:28:00 GMT", 0.0),
         ("Wed, 21 Oct 2099", None),
         ("soon", None),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Awaitable, Callable, Iterable
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, NoReturn
 
 import aiohttp
 import pytest
 from tests.streams.ears import KEY, Heard, ears, hear_all, retrying, script
 
-from lk_agents.foundation.errors import APIConnectionError, APIError
+from lk_agents.foundation.errors import APIConnectionError, APIError, APIStatusError
 from lk_agents.streams import open_websocket
 from lk_agents.streams.credentials import hide_in_error, shown_on
 from lk_agents.testing.vendor import Script, Stay, VendorServer, VendorSocket, conversation
@@ -18,7 +20,85 @@ from lk_agents.testing.vendor import Script, Stay, VendorServer, VendorSocket, c
 pytestmark = pytest.mark.usefixtures("lk_no_leaks")
 
 MASK = "**********"
+SENT = {"Authorization": f"Bearer {KEY}"}
 Talk = Callable[[VendorSocket], Awaitable[None]]
+
+
+class Answer(NamedTuple):
+    """A body with a shape of its own."""
+
+    text: Any
+    more: Any
+
+
+class Telling:
+    """An object that tells what it holds."""
+
+    def __init__(self, held: str) -> None:
+        self.held = held
+
+    def __repr__(self) -> str:
+        return self.held
+
+
+class Mute:
+    """An object that cannot be shown."""
+
+    def __repr__(self) -> NoReturn:
+        raise RuntimeError("no")
+
+
+class Closed(Mapping[str, str]):
+    """A mapping that does not open."""
+
+    def __getitem__(self, key: str) -> str:
+        raise KeyError(key)
+
+    def __iter__(self) -> Iterator[str]:
+        raise RuntimeError("no")
+
+    def __len__(self) -> int:
+        return 1
+
+
+class Shy(list[Any]):
+    """A list that cannot be made from another one, nor be shown."""
+
+    def __init__(self) -> None:
+        super().__init__([KEY])
+
+    def __repr__(self) -> NoReturn:
+        raise RuntimeError("no")
+
+
+class Proxy:
+    """An object that cannot even be asked for its class, since there is nothing behind it."""
+
+    def __getattribute__(self, name: str) -> NoReturn:
+        raise RuntimeError("no")
+
+
+def deep() -> object:
+    """Return a key further in than Python can follow."""
+    found: object = KEY
+    for _ in range(100_000):
+        found = [found]
+    return found
+
+
+def circular() -> object:
+    """Return a list that holds itself more than once, and the key."""
+    found: list[object] = [KEY]
+    found += [found, {"again": found}]
+    return found
+
+
+def huge() -> object:
+    """Return a number that Python does not write."""
+    return 10**5000
+
+
+ODD: list[Callable[[], object]] = [Mute, Closed, Shy, Proxy, deep, circular, huge]
 
 
 def everything_told(error: BaseException) -> str:
@@ -112,19 +192,69 @@ def test_a_key_is_masked_wherever_an_error_has_it() -> None:
         code=KEY, request_id=f"r-{KEY}"
     )
 
-    hide_in_error(error, {"Authorization": f"Bearer {KEY}"})
+    hide_in_error(error, SENT)
 
     assert (str(error), error.message, error.code, error.request_id) == (f"no {MASK}", f"no {MASK}", MASK, f"r-{MASK}")
     assert error.body == {"a": [f"<{MASK}>", 3, None], MASK: (MASK,)}
 
 
 @pytest.mark.parametrize("code", [401, None])
-def test_what_is_no_text_stays_what_it_is(code: int | None) -> None:
-    error = APIError("no", body=b"bytes").located(code=code)
+def test_what_shows_no_key_stays_what_it_is(code: int | None) -> None:
+    body = [b"bytes \xff", bytearray(b"more"), {"a": ("text", {1, 2})}, Telling("nothing"), deque(["other"])]
+    error = APIError("no", body=body).located(code=code)
 
-    hide_in_error(error, {"Authorization": f"Bearer {KEY}"})
+    hide_in_error(error, SENT)
 
-    assert (error.code, error.body) == (code, b"bytes")
+    assert error.code == code
+    assert error.body is body
+
+
+@pytest.mark.parametrize(
+    ("quoted", "masked"),
+    [
+        (f"{KEY} is no key".encode(), f"{MASK} is no key".encode()),
+        (b"\xff\x00" + KEY.encode() + b"\xfe", b"\xff\x00" + MASK.encode() + b"\xfe"),
+        (bytearray(KEY, "ascii"), bytearray(MASK, "ascii")),
+        ({KEY.encode(): [KEY.encode()]}, {MASK.encode(): [MASK.encode()]}),
+        (Answer("no", KEY), Answer("no", MASK)),
+        (Answer("no", [{"key": Answer(KEY, None)}]), Answer("no", [{"key": Answer(MASK, None)}])),
+        ({KEY, "other"}, {MASK, "other"}),
+        (frozenset([KEY]), frozenset([MASK])),
+        (OrderedDict(a=KEY), {"a": MASK}),
+        (deque([KEY]), f"deque(['{MASK}'])"),
+        (ValueError(KEY), f"ValueError('{MASK}')"),
+        (Telling(KEY), MASK),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_key_is_masked_in_every_kind_of_body(quoted: object, masked: object) -> None:
+    error = APIStatusError("no", status_code=401, body=quoted)
+
+    hide_in_error(error, SENT)
+
+    assert error.body == masked
+    assert type(error.body) is type(masked)
+    assert KEY not in everything_told(error) + str(error)
+
+
+@pytest.mark.parametrize("make", ODD, ids=lambda make: make.__name__)
+def test_no_body_keeps_a_key_from_being_masked(make: Callable[[], object]) -> None:
+    error = APIError(f"no {KEY}", body=[make(), KEY])
+
+    hide_in_error(error, SENT)
+
+    assert str(error) == f"no {MASK}"
+    assert isinstance(error.body, list)
+    assert error.body[1] == MASK
+    assert KEY not in everything_told(error)
+
+
+def test_an_error_whose_text_is_none_is_masked() -> None:
+    error = APIError(f"no {KEY}".encode())  # type: ignore[arg-type]  # a plugin may be wrong
+
+    hide_in_error(error, SENT)
+
+    assert str(error) == str(f"no {MASK}".encode())
 
 
 async def test_a_key_in_a_message_that_was_passed_over_is_in_no_variable_when_the_connection_breaks() -> None:

@@ -1,10 +1,11 @@
 """The event emitter."""
 
 import functools
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import pytest
 
+from lk_agents.foundation.errors import ConfigError
 from lk_agents.utils import EventEmitter
 
 
@@ -183,3 +184,32 @@ def test_on_makes_a_callback_of_once_stay() -> None:
     emitter.emit("event")
 
     assert recorder.calls == [(), ()]
+
+
+class Door(EventEmitter[Literal["opened", "closed"]]):
+    EVENTS: ClassVar[tuple[str, ...]] = ("opened", "closed")
+
+
+@pytest.mark.parametrize("register", [Door.on, Door.once])
+def test_an_event_that_does_not_exist_is_refused_with_those_that_do(register: Any) -> None:
+    told = r"Door has no event 'open'; it has opened, closed$"
+
+    with pytest.raises(ConfigError, match=told):
+        register(Door(), "open", print)
+    with pytest.raises(ConfigError, match=told):
+        register(Door(), "open")  # before there is anything to be decorated
+
+
+def test_events_that_exist_are_taken_and_those_of_a_subclass_too() -> None:
+    class Gate(Door):
+        EVENTS = (*Door.EVENTS, "locked")
+
+    gate, recorder = Gate(), Recorder()
+    gate.on("opened", recorder.all)
+    gate.on("locked", recorder.all)  # type: ignore[call-overload]
+
+    gate.emit("opened", 1)
+    gate.emit("locked", 2)  # type: ignore[arg-type]
+    gate.off("nothing", recorder.all)  # type: ignore[arg-type]
+
+    assert recorder.calls == [(1,), (2,)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -137,6 +138,28 @@ async def test_a_function_that_fails_has_its_error_as_output_and_disturbs_no_oth
     assert [result.message().content for result in results] == ["Error: 'no such table'", "fine"]
     assert isinstance(results[0].message().tool_exception, KeyError)
     assert results[1].message().tool_exception is None
+
+
+@pytest.mark.parametrize("asynchronous", [True, False])
+async def test_one_that_exits_is_an_error_for_the_model_and_the_log_says_how(
+    calling: Make, asynchronous: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def leave() -> None:
+        sys.exit("the booking system is down")
+
+    def leave_plainly() -> None:
+        sys.exit("the booking system is down")
+
+    contents = await outputs(await calling(leave if asynchronous else leave_plainly, returning("fine")))
+
+    assert contents == ["Error: f0 raised SystemExit('the booking system is down')", "fine"]
+    (line,) = [each for each in caplog.records if each.message == "a function that the model has called failed"]
+    assert vars(line)["function"] == "f0"
+    assert line.exc_info is not None
+    error = line.exc_info[1]
+    assert error is not None
+    assert isinstance(error.__cause__, SystemExit)
+    assert error.__cause__.__traceback__ is not None
 
 
 async def test_plain_functions_run_in_threads_and_have_outputs_too(calling: Make) -> None:

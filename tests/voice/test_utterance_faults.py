@@ -125,7 +125,7 @@ async def test_a_callback_that_fails_makes_no_audio_and_a_failed_speech(
     speaking = Speaking()
     said = await speaking.say_to_the_end(answer(SPOKEN), before_tts=before_tts)
 
-    assert (said.outcome, said.failed_part, said.played_text) == (SpeechOutcome.FAILED, "audio", "")
+    assert (said.outcome, said.failed_part, said.played_text) == (SpeechOutcome.FAILED, "callback", "")
     assert isinstance(said.error, error)
     assert speaking.told == ["ready", "silent"]
 
@@ -141,8 +141,34 @@ async def test_changed_pieces_that_break_off_leave_what_came_to_be_heard() -> No
     said = await Speaking(tts).say_to_the_end(pieces(["One. ", "Two."]), before_tts=breaks_off)
 
     assert tts.spoken == ["One. "]
-    assert (said.outcome, said.failed_part) == (SpeechOutcome.FAILED, "audio")
+    assert (said.outcome, said.failed_part, type(said.error)) == (SpeechOutcome.FAILED, "callback", KeyError)
     assert (said.played_text, said.full_text) == ("One.", "One. Two.")
+
+
+async def unchanged(text: Any) -> Any:
+    async for piece in text:
+        yield piece
+
+
+@pytest.mark.parametrize("position", [0.0, 0.5])
+async def test_a_synthesizer_that_fails_behind_a_callback_is_to_blame_itself(position: float) -> None:
+    tts = ScriptedTTS(breaks=[Break(position, error=refused)], conn_options=ONCE)
+    said = await Speaking(tts).say_to_the_end(answer(TWO_SENTENCES), before_tts=unchanged)
+
+    assert (said.outcome, said.failed_part) == (SpeechOutcome.FAILED, "audio")
+    assert isinstance(said.error, APIConnectionError)
+
+
+async def test_a_speech_that_is_stopped_while_its_callback_waits_has_not_failed() -> None:
+    async def waits(text: object) -> Any:
+        await asyncio.Event().wait()
+
+    speaking = Speaking()
+    said = speaking.say(SPOKEN, before_tts=waits)
+    await asyncio.sleep(1.0)
+    await said.aclose()
+
+    assert (said.error, said.failed_part) == (None, None)
 
 
 async def test_more_text_than_a_synthesizer_holds_is_an_error_and_not_silence() -> None:

@@ -9,7 +9,7 @@ import pytest
 from livekit.protocol.agent import JobStatus, JobType
 
 from lk_agents.foundation.clock import SystemClock, monotonic, use_clock
-from lk_agents.foundation.errors import RegistrationError
+from lk_agents.foundation.errors import ConfigError, RegistrationError
 from lk_agents.hooks.markers import hookimpl
 from lk_agents.testing.server import FakeLiveKitServer, Faults
 from lk_agents.worker.options import WorkerType
@@ -292,3 +292,8 @@ async def test_a_callback_that_does_not_fit_does_not_cost_the_connection(rig: An
     await rig.stack.enter_async_context(worker)
 
     assert (await rig.server.dispatch("room")).outcome == "assigned"
+
+
+async def test_a_callback_of_an_event_that_does_not_exist_is_refused(rig: Any) -> None:
+    with pytest.raises(ConfigError, match=r"Worker has no event 'started'; it has worker_registered, worker_started$"):
+        rig.make().on("started", print)

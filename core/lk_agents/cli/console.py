@@ -62,6 +62,14 @@ def _params() -> list[click.Parameter]:
             metavar="SECONDS",
             help="With --input or a pipe: end when all was said and the agent has been silent for so long.",
         ),
+        click.Option(
+            ["--begin-within"],
+            type=click.FloatRange(min=0.0),
+            default=30.0,
+            show_default=True,
+            metavar="SECONDS",
+            help="With a pipe: fail when the agent has begun no conversation so long after the last line.",
+        ),
         *params.logs("WARNING"),
         *params.env_file(".env"),
     ]
@@ -113,6 +121,7 @@ def _wishes(given: Mapping[str, Any]) -> ConsoleWishes:
         output_device=given["output_device"],
         echo_cancellation=given["echo_cancellation"],
         end_silence=given["end_silence"],
+        begin_within=given["begin_within"],
     )
 
 

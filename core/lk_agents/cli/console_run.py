@@ -72,6 +72,7 @@ class ConsoleWishes:
     :param sink: a file that the agent speaks into.
     :param record: a file for both voices.
     :param end_silence: how many seconds of silence end a conversation with a file or a pipe.
+    :param begin_within: how many seconds behind the end of a pipe a conversation may begin.
     """
 
     text: bool = False
@@ -82,6 +83,7 @@ class ConsoleWishes:
     output_device: str | None = None
     echo_cancellation: bool = True
     end_silence: float = 5.0
+    begin_within: float = 30.0
 
     @property
     def needs_microphone(self) -> bool:
@@ -204,6 +206,7 @@ class _ConsoleRun:
         self._runner: JobRunner | None = None
         self._conversations: list[tuple[ConsoleSessionIO, asyncio.Task[None]]] = []
         self._entered = False
+        self._gave_up = False
         self._news = asyncio.Event()
         """Set when a conversation begins or ends, and when the entrypoint has returned."""
 
@@ -273,7 +276,7 @@ class _ConsoleRun:
                 job.cancel()
                 await asyncio.wait({job}, timeout=_FORCED_SECONDS)
                 return Ended(FAILED, forced=True)
-            return Ended(FINE if job.result().success else FAILED)
+            return Ended(FINE if job.result().success and not self._gave_up else FAILED)
         finally:
             for task in (asked, forced):
                 task.cancel()
@@ -287,7 +290,8 @@ class _ConsoleRun:
     async def _watch_lines(self) -> None:
         """End the job after the end of the lines if no conversation takes them: only a conversation knows of it.
 
-        The first one is waited for while the entrypoint may begin it, a later one for as long as a silence may last.
+        The first one is waited for some time while the entrypoint is at work, a later one for as long as a silence may
+        last.
         """
         if self._lines is None or not self._wishes.text:
             return
@@ -295,15 +299,33 @@ class _ConsoleRun:
         await self._lines.ended.wait()
         while True:
             self._news.clear()
-            may_begin = self._has_conversation or not (self._entered or self._conversations)
             try:
-                async with asyncio.timeout(None if may_begin else self._wishes.end_silence):
+                async with asyncio.timeout(self._patience):
                     await self._news.wait()
             except TimeoutError:
                 break
         if self._lines.waiting:
             logger.warning("no conversation has read all that was typed", extra={"lines": self._lines.waiting})
+        if self._may_begin:
+            self._gave_up = True
+            logger.error(
+                "the input is over, and the entrypoint has neither begun a conversation nor returned; if it needs more "
+                "time, give it more by --begin-within",
+                extra={"seconds": self._wishes.begin_within},
+            )
         self._runner.stop("the input is over, and there is no conversation")
+
+    @property
+    def _may_begin(self) -> bool:
+        """Whether the entrypoint is at work, and has begun no conversation yet."""
+        return not (self._entered or self._conversations)
+
+    @property
+    def _patience(self) -> float | None:
+        """How many seconds to wait for a conversation; None while there is one."""
+        if self._has_conversation:
+            return None
+        return self._wishes.begin_within if self._may_begin else self._wishes.end_silence
 
     def _surroundings(self, _: SessionRequest) -> ConsoleSessionIO:
         """Put the console around a conversation that begins; one at a time.

@@ -7,19 +7,21 @@ from pathlib import Path
 import click
 
 from lk_agents.cli.command import CommandSpec, Invocation
+from lk_agents.foundation.recordings import SESSION_PREFIX, recording_name
 
 __all__ = ["SPEC"]
 
-_HELP = """Draw the turns of a recorded conversation: who spoke when, and where the time of each answer went.
+_EXAMPLE = recording_name(f"{SESSION_PREFIX}5b0c9e3f71a2")
+_HELP = f"""Draw the turns of a recorded conversation: who spoke when, and where the time of each answer went.
 
 An agent with plotting=True, or plotting="PATH", records; any file of turn records, one JSON object a line, will do.
 Needs matplotlib: pip install 'lk-agents[plot]'.
 
 \b
 Examples:
-  lk-agents plot AS_1.turns.jsonl
-  lk-agents plot AS_1.turns.jsonl --output turns.svg
-  python my_agent.py plot AS_1.turns.jsonl
+  lk-agents plot {_EXAMPLE}
+  lk-agents plot {_EXAMPLE} --output turns.svg
+  python my_agent.py plot {_EXAMPLE}
 """
 
 

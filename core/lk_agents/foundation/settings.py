@@ -101,7 +101,8 @@ def limit_runtime_threads() -> None:
 
     It would have one per core: on a machine with 64 of them 62 threads and 2.4 MB of each job for nothing.
     """
-    os.environ.setdefault(_RUNTIME_THREADS, str(min(_RUNTIME_THREADS_OF_A_JOB, os.cpu_count() or 1)))
+    if not os.environ.get(_RUNTIME_THREADS):
+        os.environ[_RUNTIME_THREADS] = str(min(_RUNTIME_THREADS_OF_A_JOB, os.cpu_count() or 1))
 
 
 def leave_credentials_behind() -> None:

@@ -267,6 +267,13 @@ class JobContext:
         """
         self.parts.shutdown_callbacks.add(callback)
 
+    def remove_shutdown_callback(self, callback: ShutdownCallback) -> None:
+        """Do not call ``callback`` when the job ends: what it would do is done. Added twice, it is called once then.
+
+        One that was never added is ignored, and one that runs already goes on.
+        """
+        self.parts.shutdown_callbacks.remove(callback)
+
     def create_task(self, work: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
         """Run ``work`` beside the entrypoint: watched, its error logged under ``name``, cancelled at the job's end.
 

@@ -87,6 +87,12 @@ class ShutdownCallbacks:
             raise JobError(f"shutdown callback {callback!r} comes too late: the callbacks are running already")
         self._callbacks.append((callback, _what_it_takes(callback)))
 
+    def remove(self, callback: ShutdownCallback) -> None:
+        """Take a callback back, once if it was added twice; an unknown one, or one that runs, is ignored."""
+        known = [each for each, _ in self._callbacks]
+        if callback in known:
+            del self._callbacks[known.index(callback)]
+
     async def run(self, reason: str, deadline: EndDeadline) -> None:
         """Call them all and wait until the deadline; one that fails is logged and stops none of the others."""
         self._begun = True

@@ -55,9 +55,10 @@ class FunctionCallInfo:
         context (the context variables). Cancelling the task then stops the waiting and drops the result, but the
         thread runs on: a plain function cannot be stopped.
         """
-        name = f"lk-function {self.function_info.name}"
+        function = self.function_info.name
+        name = f"lk-function {function}"
         call = partial(self.function_info.callable, **self.arguments)
-        task = asyncio.get_running_loop().create_task(_call(call, name), name=name)
+        task = asyncio.get_running_loop().create_task(_call(call, function, thread=name), name=name)
         called = CalledFunction(self, task)
         task.add_done_callback(called._fill)  # noqa: SLF001  the first callback: whoever awaits the task sees it filled
         return called
@@ -69,7 +70,8 @@ class CalledFunction:
 
     :param task: ends when the call does; with the result of the function, or what it raised.
     :param result: what the function returned, once the task is done.
-    :param exception: what it raised, a cancellation included, once the task is done.
+    :param exception: what it raised, a cancellation included, once the task is done; a ``RuntimeError`` in place of
+        what would end the program, such as ``SystemExit``.
     """
 
     call_info: FunctionCallInfo
@@ -83,12 +85,31 @@ class CalledFunction:
             self.result = task.result()
 
 
-async def _call(call: partial[Any], name: str) -> Any:
+async def _call(call: partial[Any], function: str, *, thread: str) -> Any:
     try:
-        result = call() if _is_async(call.func) else await call_in_thread(call, name=name)
+        if _is_async(call.func):
+            result = call()
+        else:
+            result = await call_in_thread(partial(_contained, call, function), name=thread)
         return await result if inspect.isawaitable(result) else result
-    except SystemExit as error:  # a task that ends with it would end the whole loop
-        raise RuntimeError(f"{name} raised {error!r}") from error
+    except (Exception, asyncio.CancelledError, GeneratorExit):  # the last: it is this coroutine that is closed
+        raise
+    except BaseException as error:  # a task that ends with SystemExit or KeyboardInterrupt ends the whole loop
+        raise RuntimeError(_words(error, function)) from error
+
+
+def _contained(call: partial[Any], function: str) -> Any:
+    """Call in a thread, and raise what a future takes."""
+    try:
+        return call()
+    except BaseException as error:
+        if isinstance(error, Exception) and not isinstance(error, StopIteration):
+            raise
+        raise RuntimeError(_words(error, function)) from error
+
+
+def _words(error: BaseException, function: str) -> str:
+    return f"{function} raised {error!r}"
 
 
 def _is_async(function: Callable[..., Any]) -> bool:

@@ -79,6 +79,8 @@ class MultimodalAgent(JoiningAgent[EventTypes]):
     :raises TypeError: there is no such setting.
     """
 
+    EVENTS = get_args(EventTypes)
+
     def __init__(
         self,
         *,
@@ -157,13 +159,11 @@ class MultimodalAgent(JoiningAgent[EventTypes]):
         :param on_duplicate: what becomes of it while the agent speaks, or the model is at it: end that first
             (``"cancel_existing"``), say nothing new (``"cancel_new"``), or say both (``"keep_both"``).
         :raises ConfigError: it is something else.
-        :raises RuntimeError: the agent was not started, or is closed.
+        :raises RuntimeError: the agent was not started, or the conversation has ended.
         """
         if on_duplicate not in _ON_DUPLICATE:
             raise ConfigError(f"on_duplicate is {on_duplicate!r}; it must be one of {', '.join(_ON_DUPLICATE)}")
-        if self._session is None or self._life.closed:
-            raise RuntimeError("this agent is not in a conversation: call start() first")
-        self._session.turns.generate_reply(on_duplicate)
+        self._life.check_open(self._session).turns.generate_reply(on_duplicate)
 
     # --- its life ----------------------------------------------------------------------------------------------------
 

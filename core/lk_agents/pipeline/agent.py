@@ -7,7 +7,7 @@ import warnings
 from collections.abc import AsyncIterable
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Final, Literal, Unpack, get_args
 
 from lk_agents.llm.chat_context import ChatContext
 from lk_agents.pipeline import shared
@@ -95,7 +95,7 @@ class VoicePipelineAgent(JoiningAgent[EventTypes]):
     :param before_llm_cb: called with the agent and a copy of the conversation before a reply; may change the copy, or
         return the answer of a model, or False for no reply. May be async.
     :param before_tts_cb: called with the agent and the text, or its pieces, of every speech; returns what is spoken.
-    :param plotting: record the conversation for ``lk-agents plot``: True for a file beside the program, or its path.
+    :param plotting: record the conversation for ``lk-agents plot``: True for a file in the current folder, or its path.
     :param loop: of no effect: an agent runs in the loop in which it is started.
     :param will_synthesize_assistant_reply: the older name of ``before_llm_cb``.
     :param more: what the older framework did not have; see :class:`~lk_agents.pipeline.settings.AgentSettings`.
@@ -103,6 +103,7 @@ class VoicePipelineAgent(JoiningAgent[EventTypes]):
     :raises TypeError: there is no such setting.
     """
 
+    EVENTS = get_args(EventTypes)
     MIN_TIME_PLAYED_FOR_COMMIT = MIN_TIME_PLAYED_FOR_COMMIT
     """Seconds of a reply that must be heard before what it answers is part of the conversation, if it does not end."""
 
@@ -145,6 +146,7 @@ class VoicePipelineAgent(JoiningAgent[EventTypes]):
             transcription=transcription,
             before_llm_cb=before_llm_cb,
             before_tts_cb=before_tts_cb,
+            plotting=plotting,
         )
         self._options = session_options(
             {
@@ -270,11 +272,9 @@ class VoicePipelineAgent(JoiningAgent[EventTypes]):
         :param allow_interruptions: whether the user may interrupt it.
         :param add_to_chat_ctx: whether it becomes part of the conversation.
         :param audio: a recording, which is played instead of speaking the text; frames of any rate.
-        :raises RuntimeError: the agent was not started, or is closed.
+        :raises RuntimeError: the agent was not started, or the conversation has ended.
         """
-        if self._session is None or self._life.closed:
-            raise RuntimeError("this agent is not in a conversation: call start() first")
-        return await self._session.say(
+        return await self._life.check_open(self._session).say(
             source, allow_interruptions=allow_interruptions, add_to_chat_ctx=add_to_chat_ctx, audio=audio
         )
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from lk_agents.streams.base import EventStream, InputStream
-    from lk_agents.streams.http import ServerSentEvent, read_chunks, read_events, request, retry_after
+    from lk_agents.streams.http import ServerSentEvent, read_chunks, read_events, request, retry_after, why
     from lk_agents.streams.inputs import FlushSentinel
     from lk_agents.streams.wire import Codec, open_websocket, run_wire
 
@@ -22,6 +22,7 @@ __all__ = [
     "request",
     "retry_after",
     "run_wire",
+    "why",
 ]
 
 _NAMES = {
@@ -35,6 +36,7 @@ _NAMES = {
         "read_events",
         "request",
         "retry_after",
+        "why",
     ),
     "inputs": ("FlushSentinel",),
     "wire": (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -19,7 +20,9 @@ __all__ = ["HiddenHeaders", "credentials_in_query", "hide_credentials", "hide_in
 CREDENTIAL_HEADERS: Final = ("authorization", "key", "token", "secret")
 CREDENTIAL_IN_QUERY: Final = re.compile(r"(.*[-_])?(key|apikey|token|secret|password|signature)", re.IGNORECASE)
 SHORTEST_CREDENTIAL: Final = 8
-
+DEEPEST: Final = 32
+"""How many containers, one in the other, are gone through; what is further in becomes a text."""
+CONTAINERS: Final = (dict, list, tuple, set, frozenset)
 
 Query: TypeAlias = Mapping[str, object] | Iterable[tuple[str, object]] | None
 
@@ -51,26 +54,60 @@ def hide_credentials(text: str, headers: Mapping[str, str] | None) -> str:
 
 
 def hide_in_error(error: APIError, headers: Mapping[str, str] | None) -> None:
-    """Mask the credentials that were sent wherever an error shows them.
+    """Mask the credentials that were sent wherever an error shows them; never fails, whatever the error holds.
 
     One that did loses its cause and its traceback: the variables on the way are bound to hold the credential as well.
     """
-    before = (error.message, error.args, error.body, error.code, error.request_id)
-    error.message = hide_credentials(error.message, headers)
-    error.args = tuple(_hidden(each, headers) for each in error.args)
-    error.body = _hidden(error.body, headers)
-    error.code = _hidden(error.code, headers)
-    error.request_id = _hidden(error.request_id, headers)
-    if before != (error.message, error.args, error.body, error.code, error.request_id):
-        error.__cause__ = error.__context__ = error.__traceback__ = None
+    shown = [error.message, error.body, error.code, error.request_id, *error.args]
+    hidden = [_hidden(each, headers) for each in shown]
+    if all(now is before for now, before in zip(hidden, shown, strict=True)):
+        return
+    error.message, error.body, error.code, error.request_id, *args = hidden
+    error.args = tuple(args)
+    error.__cause__ = error.__context__ = error.__traceback__ = None
 
 
-def _hidden(value: Any, headers: Mapping[str, str] | None) -> Any:
-    """Return the same without credentials, however deep they are in it."""
+def _hidden(value: Any, headers: Mapping[str, str] | None, around: tuple[int, ...] = ()) -> Any:
+    """Return ``value`` itself if it shows no credential, else the same without, in its own shape where that can be.
+
+    :param around: the ids of the containers that it is in.
+    """
+    with suppress(Exception):  # whatever a value does when it is looked at: the error is on its way, and must arrive
+        if isinstance(value, str | bytes | bytearray):
+            return _hidden_text(value, headers)
+        if isinstance(value, (*CONTAINERS, Mapping)) and id(value) not in around and len(around) < DEEPEST:
+            found = _hidden_container(value, headers, (*around, id(value)))
+            if found is not value or type(value) in CONTAINERS:
+                return found
+    with suppress(Exception):
+        text = repr(value)
+        if (hidden := hide_credentials(text, headers)) != text:
+            return hidden
+        return value if hide_credentials(told := str(value), headers) == told else hidden
+    return f"<{type(value).__name__}>"
+
+
+def _hidden_text(value: str | bytes | bytearray, headers: Mapping[str, str] | None) -> str | bytes | bytearray:
     if isinstance(value, str):
-        return hide_credentials(value, headers)
+        hidden = hide_credentials(value, headers)
+        return value if hidden == value else hidden
+    text = value.decode(errors="surrogateescape")  # which brings back every byte that is no text
+    if (hidden := hide_credentials(text, headers)) == text:
+        return value
+    kind = bytearray if isinstance(value, bytearray) else bytes
+    return kind(hidden.encode(errors="surrogateescape"))
+
+
+def _hidden_container(value: Any, headers: Mapping[str, str] | None, around: tuple[int, ...]) -> Any:
     if isinstance(value, Mapping):
-        return {_hidden(key, headers): _hidden(each, headers) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)([_hidden(each, headers) for each in value])
-    return value
+        before = [each for pair in value.items() for each in pair]
+    else:
+        before = list(value)
+    after = [_hidden(each, headers, around) for each in before]
+    if all(now is then for now, then in zip(after, before, strict=True)):
+        return value
+    if isinstance(value, Mapping):
+        return dict(zip(after[::2], after[1::2], strict=True))
+    if isinstance(value, tuple):
+        return getattr(value, "_make", tuple)(after)  # a named tuple takes its fields one by one
+    return next(kind for kind in (list, set, frozenset) if isinstance(value, kind))(after)

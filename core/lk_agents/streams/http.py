@@ -164,7 +164,11 @@ def _code_in(body: object) -> str | int | None:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds of ``Retry-After``, also where it is the date from which on the provider may be asked."""
+    """Return the seconds of ``Retry-After``, also where it is the date from which on the provider may be asked.
+
+    A date that names no time zone, as ``asctime()`` writes it, is in GMT (RFC 9110, 5.6.7).
+    """
+    from datetime import UTC
     from email.utils import parsedate_to_datetime
 
     text = headers.get("Retry-After", "")
@@ -172,9 +176,12 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         seconds = float(text)
     except ValueError:
         try:
-            seconds = parsedate_to_datetime(text).timestamp() - clock.wall_seconds()
+            moment = parsedate_to_datetime(text)
         except ValueError:
             return None
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        seconds = moment.timestamp() - clock.wall_seconds()
     return None if math.isnan(seconds) else max(seconds, 0.0)
 
 

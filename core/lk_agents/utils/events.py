@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, ClassVar, Generic, TypeVar, overload
 
+from lk_agents.foundation.errors import ConfigError
 from lk_agents.foundation.log import logger
 
 __all__ = ["EventEmitter"]
@@ -54,6 +55,12 @@ class EventEmitter(Generic[EventT]):
     Not thread-safe: use it from one thread.
     """
 
+    EVENTS: ClassVar[tuple[str, ...]] = ()
+    """The events that there are, for a class that knows them all; others are refused then. Empty: any may come.
+
+    A subclass with events of its own adds their names.
+    """
+
     def __init__(self) -> None:
         self._handlers: dict[EventT, dict[Callable[..., Any], _Handler]] = {}
 
@@ -89,6 +96,7 @@ class EventEmitter(Generic[EventT]):
         """Call ``callback`` at every ``event``; without ``callback``, return a decorator.
 
         :returns: ``callback`` itself.
+        :raises ConfigError: there is no such event; it names those of :attr:`EVENTS`.
         :raises ValueError: ``callback`` is a coroutine function.
         """
         return self._register(event, callback, once=False)
@@ -103,6 +111,7 @@ class EventEmitter(Generic[EventT]):
         """Call ``callback`` at the next ``event`` only; without ``callback``, return a decorator.
 
         :returns: ``callback`` itself, which :meth:`off` takes as well.
+        :raises ConfigError: there is no such event; it names those of :attr:`EVENTS`.
         :raises ValueError: ``callback`` is a coroutine function.
         """
         return self._register(event, callback, once=True)
@@ -116,6 +125,8 @@ class EventEmitter(Generic[EventT]):
     def _register(
         self, event: EventT, callback: CallbackT | None, *, once: bool
     ) -> CallbackT | Callable[[CallbackT], CallbackT]:
+        if self.EVENTS and event not in self.EVENTS:
+            raise ConfigError(f"{type(self).__name__} has no event {event!r}; it has {', '.join(self.EVENTS)}")
         if callback is None:
 
             def decorate(function: CallbackT) -> CallbackT:

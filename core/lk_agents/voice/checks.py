@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
+from pathlib import Path
 from reprlib import repr as short
 from typing import Any, Final
 
@@ -76,6 +77,7 @@ _PROVIDERS: Final = {
     ),
 }
 _CALLBACK: Final = _Rule(fits=callable, give="a function")
+_SWITCH: Final = _Rule(fits=_is(bool), give="True or False", or_none=False)
 _ARGUMENTS: Final = {
     "turn_detector": _Rule(fits=_is(TurnDetector, EndOfTurnPredictor), give="a TurnDetector"),
     "chat_ctx": _Rule(fits=_is(ChatContext), give="a ChatContext"),
@@ -88,11 +90,14 @@ _ARGUMENTS: Final = {
     ),
     "before_llm_cb": _CALLBACK,
     "before_tts_cb": _CALLBACK,
+    "plotting": _Rule(fits=_is(bool, str, Path), give="True, False or the path of a file", or_none=False),
 }
 _RECORDING: Final = _Rule(fits=_is_recording, give="a list of rtc.AudioFrame, such as the frames of a recording,")
 _SETTINGS: Final = {
     "interruption": _Rule(fits=_with("judge", "label"), give="an InterruptionStrategy"),
+    "speculative_recognition": _SWITCH,
     "tool_timeout": _Rule(fits=_is_above_0, give="seconds above 0"),
+    "serial_tools": _SWITCH,
     "dead_air_timeout": _Rule(fits=_is_above_0, give="seconds above 0"),
     "dead_air_policy": _Rule(fits=callable, give="a DeadAirPolicy, a function"),
     "filler": _RECORDING,
@@ -117,7 +122,7 @@ def check_arguments(**arguments: Any) -> None:
     """Make sure that arguments of the agent are what they should be.
 
     :param arguments: ``turn_detector``, ``chat_ctx``, ``fnc_ctx``, ``max_nested_fnc_calls``, ``transcription``,
-        ``before_llm_cb``, ``before_tts_cb``, or some of them.
+        ``before_llm_cb``, ``before_tts_cb``, ``plotting``, or some of them.
     :raises ConfigError: one is not.
     """
     _check(_ARGUMENTS, arguments)

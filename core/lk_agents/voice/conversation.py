@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from lk_agents.utils.tracing import NO_SPAN, Span
 
@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from lk_agents.voice.session_options import Providers, SessionOptions
     from lk_agents.voice.signals import Input
 
-__all__ = ["Conversation", "ErrorStage", "SessionError", "Talk", "current_speech", "within_speech"]
+__all__ = ["ENDED", "Conversation", "ErrorStage", "SessionError", "Talk", "current_speech", "within_speech"]
 
 ErrorStage: TypeAlias = Literal["vad", "stt", "llm", "tts", "playout", "callback", "realtime"]
+ENDED: Final = "the conversation has ended: nothing more can be said in it"
+"""What whoever wants to say something is told then."""
 
 _speech: ContextVar[tuple[Talk, str] | None] = ContextVar("lk_agents_speech", default=None)
 
@@ -28,7 +30,7 @@ _speech: ContextVar[tuple[Talk, str] | None] = ContextVar("lk_agents_speech", de
 class SessionError:
     """Something failed for good; the conversation goes on without it.
 
-    :param stage: what has failed.
+    :param stage: what has failed; ``"callback"`` is ``before_llm_cb`` or ``before_tts_cb``.
     :param error: how.
     :param speech: the id of the speech that it was for; None where it concerns all.
     """

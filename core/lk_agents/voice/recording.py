@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lk_agents.foundation import clock
 from lk_agents.foundation.log import logger
+from lk_agents.foundation.recordings import recording_name
 
 if TYPE_CHECKING:
     from lk_agents.voice.records import TurnRecord
@@ -38,7 +39,7 @@ _ROUNDING_SECONDS: Final = 1e-6
 def recording_path(plotting: bool | str | Path, session: str) -> Path | None:
     """Return where an agent records: the path that it was given, a file in the current folder for True, else None."""
     if plotting is True:
-        return Path(f"{session}.turns.jsonl")
+        return Path(recording_name(session))
     return Path(plotting) if plotting else None
 
 

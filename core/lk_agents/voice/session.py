@@ -15,7 +15,7 @@ from lk_agents.voice import signals as s
 from lk_agents.voice.answering import Answering
 from lk_agents.voice.attention import Attention
 from lk_agents.voice.commits import Commits
-from lk_agents.voice.conversation import Conversation, SessionError
+from lk_agents.voice.conversation import ENDED, Conversation, SessionError
 from lk_agents.voice.driver import TurnDriver
 from lk_agents.voice.first_aid import FirstAid
 from lk_agents.voice.hearing import Hearing
@@ -180,7 +180,7 @@ class VoiceSession(SurroundedSession):
     async def say(self, source: SpeechSource, **about: Any) -> SpeechHandle:
         """Say something as soon as nothing that was said before is in its way; see :meth:`Saying.say`."""
         if not await asyncio.shield(self._started) or self._ending.done():
-            raise RuntimeError("the conversation is over: nothing more can be said in it")
+            raise RuntimeError(ENDED)
         return await self._saying.say(source, **about)
 
     def update_rules(self, rules: TurnOptions, strategy: InterruptionStrategy) -> None:

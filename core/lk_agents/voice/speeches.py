@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Speeches"]
 
 CLOSE_SECONDS = 5.0
-_STAGES: dict[FailedPart, ErrorStage] = {"text": "llm", "audio": "tts", "playout": "playout"}
+_STAGES: dict[FailedPart, ErrorStage] = {"text": "llm", "callback": "callback", "audio": "tts", "playout": "playout"}
 _MARKS = {mark.value: mark for mark in Mark}
 
 

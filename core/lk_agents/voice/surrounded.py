@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lk_agents.foundation.ids import short_id
 from lk_agents.foundation.log import logger
+from lk_agents.foundation.recordings import SESSION_PREFIX
 from lk_agents.utils.aio.tasks import cancel_and_wait
 from lk_agents.voice.state_show import StateShow
 
@@ -31,7 +32,7 @@ class SurroundedSession(ABC):
     """
 
     def __init__(self, io: SessionIO, emit: Callable[..., None]) -> None:
-        self.id = short_id("VS_")
+        self.id = short_id(SESSION_PREFIX)
         """Names it in logs and records."""
         self._io, self._emit = io, emit
         self._state = StateShow(self._show_state)

@@ -12,7 +12,7 @@ from lk_agents.utils.aio.channel import Chan, ChanClosed
 from lk_agents.utils.aio.tasks import failure_of
 from lk_agents.voice.stages import Stage
 from lk_agents.voice.utterance_audio import SinkFormat
-from lk_agents.voice.utterance_source import FirstSentence, pieces_of, synthesize, to_be_spoken
+from lk_agents.voice.utterance_source import BeforeTTSError, FirstSentence, pieces_of, synthesize, to_be_spoken
 
 if TYPE_CHECKING:
     from livekit import rtc
@@ -125,6 +125,8 @@ class Production:
             for piece in self._format.flush():
                 await self._push(piece)
             self.is_whole = self._playout.pushed_seconds > 0
+        except BeforeTTSError as failed:
+            self._progress.fail("callback", failed.error)
         except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001  what came before is heard
             self._progress.fail("audio", failure_of(error))
         self._text.close()

@@ -11,8 +11,8 @@ from lk_agents.voice.stages import Stage
 
 __all__ = ["FailedPart", "Progress"]
 
-FailedPart: TypeAlias = Literal["text", "audio", "playout"]
-"""What has failed: the source of the text, the synthesizer (or the recording), the sink."""
+FailedPart: TypeAlias = Literal["text", "callback", "audio", "playout"]
+"""What has failed: the source of the text, what changes it, the synthesizer (or the recording), the sink."""
 
 
 class Progress:

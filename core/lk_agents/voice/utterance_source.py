@@ -5,20 +5,21 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import aclosing, contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from lk_agents.foundation.errors import StreamInputError
 from lk_agents.llm.stream import LLMStream
 from lk_agents.tts.text import is_speakable
-from lk_agents.utils.aio.tasks import cancel_and_wait
+from lk_agents.utils.aio.tasks import cancel_and_wait, failure_of
 
 if TYPE_CHECKING:
     from lk_agents.tts import TTS, SynthesizedAudio
 
 __all__ = [
     "BeforeTTS",
+    "BeforeTTSError",
     "FirstSentence",
     "SpeechSource",
     "SpeechText",
@@ -36,6 +37,17 @@ BeforeTTS: TypeAlias = Callable[[SpeechText], "SpeechText | Awaitable[SpeechText
 
 PRELUDE_CHARACTERS: Final = 256
 """How much of the beginning is kept while nothing of it can be spoken."""
+
+
+class BeforeTTSError(Exception):
+    """What changes a text has failed, and not who speaks it.
+
+    :param error: how.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
 
 
 async def pieces_of(source: SpeechSource, *, on_function_call: Callable[[], None]) -> AsyncGenerator[str, None]:
@@ -63,16 +75,32 @@ async def pieces_of(source: SpeechSource, *, on_function_call: Callable[[], None
 async def to_be_spoken(text: SpeechText, before_tts: BeforeTTS | None) -> SpeechText:
     """Return what the synthesizer is given.
 
-    :raises ValueError: ``before_tts`` returns None.
+    :raises BeforeTTSError: ``before_tts`` fails, or returns None; the pieces that it returns may raise it, too.
     """
     if before_tts is None:
         return text
-    changed = before_tts(text)
-    if inspect.isawaitable(changed):
-        changed = await changed
-    if changed is None:
-        raise ValueError("before_tts_cb returned None: it must return the text, or pieces of text, to be spoken")
-    return changed
+    with _blaming_the_callback():
+        changed = before_tts(text)
+        if inspect.isawaitable(changed):
+            changed = await changed
+        if changed is None:
+            raise ValueError("before_tts_cb returned None: it must return the text, or pieces of text, to be spoken")
+    return changed if isinstance(changed, str) else _changed(changed)
+
+
+async def _changed(text: AsyncIterable[str]) -> AsyncGenerator[str, None]:
+    with _blaming_the_callback():
+        async with aclosing(_pieces(text)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+
+@contextmanager
+def _blaming_the_callback() -> Iterator[None]:
+    try:
+        yield
+    except (Exception, asyncio.CancelledError) as error:
+        raise BeforeTTSError(failure_of(error)) from error
 
 
 async def synthesize(

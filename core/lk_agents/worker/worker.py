@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Literal, Self, get_args
 
 from lk_agents.foundation.clock import wall_seconds
 from lk_agents.foundation.errors import ConfigError, LkAgentsError, WorkerClosedError, WorkerError
@@ -56,8 +56,7 @@ class Worker(EventEmitter[EventTypes]):
     ``await worker.run()`` runs it until it is closed; ``async with Worker(options):`` runs it beside other work on
     the same loop. It sets no signal handlers and no log handlers. A worker runs once; make another one to run again.
 
-    Events: ``worker_started()`` when everything is up, ``worker_registered(worker_id, server_info)`` after each
-    registration, with the server's own record.
+    Events: ``worker_started()`` when all is up, ``worker_registered(worker_id, server_info)`` at each registration.
 
     :param opts: the settings; left as they are.
     :param devmode: the defaults of development: no warm processes, never full, health endpoint on the loopback.
@@ -68,6 +67,8 @@ class Worker(EventEmitter[EventTypes]):
     :param limits: deadlines that users do not set.
     :raises ConfigError: an option cannot work; the text names it and the remedy.
     """
+
+    EVENTS = get_args(EventTypes)
 
     def __init__(
         self,
@@ -117,9 +118,8 @@ class Worker(EventEmitter[EventTypes]):
     @property
     def active_jobs(self) -> list[RunningJobInfo]:
         """The jobs that wait for a process, start or run."""
-        if self._engine is None:
-            return []
-        return [RunningJobInfo.from_spec(spec) for spec in self._engine.pool.jobs().values()]
+        specs = () if self._engine is None else self._engine.pool.jobs().values()
+        return [RunningJobInfo.from_spec(spec) for spec in specs]
 
     @property
     def cpu_load(self) -> float:

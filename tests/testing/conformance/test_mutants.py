@@ -5,7 +5,15 @@ from __future__ import annotations
 from types import ModuleType
 
 import pytest
-from tests.testing.conformance import mutants_llm, mutants_realtime, mutants_stt, mutants_tts, mutants_vad
+from tests.testing.conformance import (
+    mutants_llm,
+    mutants_realtime,
+    mutants_stt,
+    mutants_tts,
+    mutants_vad,
+    test_realtime_faults,
+    test_wired_mutants,
+)
 from tests.testing.conformance.bench import Mutant, checks_of, failure_of, passes_somewhere, unexpected_failures
 
 from lk_agents.testing.conformance.frame import Conformance
@@ -22,6 +30,8 @@ KITS: dict[type[Conformance], ModuleType] = {
     VADConformance: mutants_vad,
     RealtimeConformance: mutants_realtime,
 }
+OVER_FAULTS = "ends_well_whatever_the_vendor_does"
+"""How checks end that need a vendor's server; their mutants have files of their own."""
 MUTANTS: dict[str, tuple[Mutant, ModuleType]] = {
     check: (mutant, module) for module in KITS.values() for check, mutant in module.MUTANTS.items()
 }
@@ -29,9 +39,13 @@ MUTANTS: dict[str, tuple[Mutant, ModuleType]] = {
 
 @pytest.mark.parametrize("kit", KITS, ids=lambda kit: kit.__name__)
 def test_every_check_has_a_mutant(kit: type[Conformance]) -> None:
-    checks = {check for check in checks_of(kit) if not check.endswith("ends_well_whatever_the_vendor_does")}
+    assert {check for check in checks_of(kit) if not check.endswith(OVER_FAULTS)} == set(KITS[kit].MUTANTS)
 
-    assert checks == set(KITS[kit].MUTANTS)  # those that need a vendor's server have theirs in test_wired_mutants.py
+
+def test_every_check_over_the_faults_of_a_server_has_mutants() -> None:
+    checks = {check for kit in KITS for check in checks_of(kit) if check.endswith(OVER_FAULTS)}
+
+    assert checks == {check for _, check in test_wired_mutants.KITS} | {test_realtime_faults.CHECK}
 
 
 def test_no_two_checks_have_one_name() -> None:

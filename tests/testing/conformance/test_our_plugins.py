@@ -19,3 +19,7 @@ class TestSilero(PluginConformance):
 
 class TestDeepgram(PluginConformance):
     distribution = "lk-agents-deepgram"
+
+
+class TestOpenAI(PluginConformance):
+    distribution = "lk-agents-openai"

@@ -62,10 +62,11 @@ def test_a_good_session_passes_whatever_happens(fault: Fault) -> None:
     getattr(Struck(Tunable), CHECK)(fault)
 
 
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 @pytest.mark.parametrize("defect", [RaisesSomethingElse, HangsQuietly, LeavesATask])
-def test_the_check_over_all_faults_sees_its_mutants(defect: type[Session]) -> None:
+def test_the_check_over_all_faults_sees_its_mutants(defect: type[Session], fault: Fault) -> None:
     with pytest.raises(AssertionError):
-        getattr(Struck(making(defect)), CHECK)(FAULTS[0])
+        getattr(Struck(making(defect)), CHECK)(fault)
 
 
 @pytest.mark.e2e  # real seconds

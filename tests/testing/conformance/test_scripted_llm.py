@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 from lk_agents.llm import LLM, FallbackAdapter
 from lk_agents.testing.conformance.llm import LLMCase, LLMConformance
@@ -25,22 +25,35 @@ class TestScriptedLLM(LLMConformance):
         await llm.aclose()
 
 
-class TestFallbackOverOne(LLMConformance):
+class FallbackConformance(LLMConformance):
+    """Of adapters, one in the other: the model is asked once in each round, and by the first probe of each of them."""
+
     virtual_time = True
+    adapters: ClassVar[int]
+
+    @property
+    def expected_attempts(self) -> int:
+        return super().expected_attempts + self.adapters
+
+
+class TestFallbackOverOne(FallbackConformance):
+    adapters = 1
 
     @asynccontextmanager
     async def provider(self, case: LLMCase) -> AsyncIterator[LLM[Any]]:
         llm = ScriptedLLM([case.answer()] * REQUESTS, breaks=case.breaks())
+        case.watch(requests=lambda: llm.breaks.attempts)
         async with FallbackAdapter([llm], max_retry_per_llm=0, attempt_timeout=self.attempt_seconds) as adapter:
             yield adapter
 
 
-class TestFallbackOverFallback(LLMConformance):
-    virtual_time = True
+class TestFallbackOverFallback(FallbackConformance):
+    adapters = 2
 
     @asynccontextmanager
     async def provider(self, case: LLMCase) -> AsyncIterator[LLM[Any]]:
         llm = ScriptedLLM([case.answer()] * REQUESTS, breaks=case.breaks())
+        case.watch(requests=lambda: llm.breaks.attempts)
         async with (
             FallbackAdapter([llm], max_retry_per_llm=0, attempt_timeout=self.attempt_seconds) as inner,
             FallbackAdapter([inner], max_retry_per_llm=0, attempt_timeout=2 * self.attempt_seconds) as outer,

@@ -23,13 +23,21 @@ class TestScriptedTTS(TTSConformance):
         await tts.aclose()
 
 
-class TestFallbackOverOne(TTSConformance):
+class FallbackConformance(TTSConformance):
+    """Of an adapter over one synthesizer, which is asked once in each round, and by the first probe."""
+
     virtual_time = True
 
+    @property
+    def expected_attempts(self) -> int:
+        return super().expected_attempts + 1
+
+
+class TestFallbackOverOne(FallbackConformance):
     @asynccontextmanager
     async def provider(self, case: TTSCase) -> AsyncIterator[TTS[Any]]:
         tts = ScriptedTTS(breaks=case.breaks())
-        case.watch(texts=lambda: tts.spoken)
+        case.watch(requests=lambda: tts.breaks.attempts, texts=lambda: tts.spoken)
         async with FallbackAdapter([tts], max_retry_per_tts=0, attempt_timeout=self.attempt_seconds) as adapter:
             yield adapter
 
@@ -45,13 +53,11 @@ class TestStreamAdapterOverTexts(TTSConformance):
             yield adapter
 
 
-class TestFallbackOverStreamAdapter(TTSConformance):
-    virtual_time = True
-
+class TestFallbackOverStreamAdapter(FallbackConformance):
     @asynccontextmanager
     async def provider(self, case: TTSCase) -> AsyncIterator[TTS[Any]]:
         tts = ScriptedTTS(streaming=False, breaks=case.breaks())
-        case.watch(texts=lambda: tts.spoken)
+        case.watch(requests=lambda: tts.breaks.attempts, texts=lambda: tts.spoken)
         member = StreamAdapter(tts=tts, sentence_tokenizer=SentenceTokenizer())
         async with FallbackAdapter([member], max_retry_per_tts=0, attempt_timeout=self.attempt_seconds) as adapter:
             yield adapter

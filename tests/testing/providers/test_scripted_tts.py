@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from lk_agents.foundation.errors import APIConnectionError, APITimeoutError
 from lk_agents.foundation.types import APIConnectOptions
+from lk_agents.streams.words import TimedWord
 from lk_agents.testing import VirtualClock
 from lk_agents.testing.providers import Break, BreakKind, ScriptedTTS, ScriptError
 
@@ -42,6 +45,26 @@ async def test_words_are_told_with_the_frame_in_which_they_begin() -> None:
     for audio in pieces:
         assert all(at <= word.start_time + 1e-6 < at + audio.frame.duration + 1e-6 for word in audio.words or ())
         at += audio.frame.duration
+
+
+async def test_a_long_text_costs_no_more_for_a_word_than_a_short_one() -> None:
+    looks = 0
+
+    class Watched(TimedWord):
+        def __getattribute__(self, name: str) -> Any:
+            nonlocal looks
+            looks += name == "start_time"
+            return super().__getattribute__(name)
+
+    class Watching(ScriptedTTS):
+        def words_of(self, text: str) -> list[TimedWord]:
+            return [Watched(word.text, word.start_time, word.end_time) for word in super().words_of(text)]
+
+    words = 500
+    pieces = [audio async for audio in Watching().synthesize("word " * words)]
+
+    assert sum(len(audio.words or ()) for audio in pieces) == words
+    assert words < looks <= 3 * (words + len(pieces))
 
 
 async def test_the_first_audio_and_the_rest_take_as_long_as_the_script_says(lk_clock: VirtualClock) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -106,7 +107,7 @@ class ScriptedTTS(TTS[Any]):
         """Send the audio of a text; False if it was cut."""
         self.spoken.append(text)
         await asyncio.sleep(self.first_seconds)
-        words = self.words_of(text)
+        words = deque(self.words_of(text))
         given = 0.0
         for frame in self._frames(self.seconds_of(text)):
             struck = await breaks.pass_(given)
@@ -115,7 +116,9 @@ class ScriptedTTS(TTS[Any]):
             if struck is not None:
                 emitter.push(tone(0, self.sample_rate, self.num_channels))
             end = given + frame.samples_per_channel / self.sample_rate
-            begun = [word for word in words if given <= word.start_time < end]
+            begun: list[TimedWord] = []
+            while words and words[0].start_time < end:
+                begun.append(words.popleft())
             emitter.push(frame, delta_text=" ".join(word.text for word in begun), words=begun or None)
             given = end
             if self.speed:
