@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 from lk_agents.foundation.errors import ConfigError
 from lk_agents.foundation.secret import Secret
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["authorization", "find_key"]
 

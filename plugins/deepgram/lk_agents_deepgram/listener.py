@@ -18,7 +18,7 @@ from lk_agents_deepgram.messages import (
     UtteranceEnd,
 )
 
-__all__ = ["Listener", "speech_data"]
+__all__ = ["Listener", "speech_data", "spoken_in"]
 
 SPANS_KEPT: Final = 64
 SAME_SECONDS: Final = 0.1
@@ -113,8 +113,7 @@ class Listener:
         return [*self._start(), SpeechEvent(kind, request_id=self.request_id, alternatives=alternatives)]
 
     def _placed(self, found: Alternative, message: Results) -> SpeechData:
-        language = found.languages[0] if self._language == "multi" and found.languages else self._language
-        data = speech_data(found, language)
+        data = speech_data(found, spoken_in(found, self._language))
         if not data.words:
             data = replace(data, start_time=message.start, end_time=message.start + message.duration)
         return replace(
@@ -141,6 +140,11 @@ class Listener:
             return []
         self.speaking = False
         return [SpeechEvent(SpeechEventType.END_OF_SPEECH, request_id=self.request_id)]
+
+
+def spoken_in(found: Alternative, language: str) -> str:
+    """Return the language of an alternative: what was set, or what was heard where several may come."""
+    return found.languages[0] if language == "multi" and found.languages else language
 
 
 def speech_data(found: Alternative, language: str) -> SpeechData:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from lk_agents.foundation.errors import APIError
-from lk_agents.foundation.log import logger
 from lk_agents.foundation.secret import Secret
 from lk_agents.foundation.types import APIConnectOptions
 from lk_agents.streams.wire import Codec, open_websocket, run_wire
@@ -20,6 +19,7 @@ from lk_agents_deepgram.listener import Listener
 from lk_agents_deepgram.messages import ErrorMessage, MalformedMessageError, UnknownMessage, parse_live
 from lk_agents_deepgram.options import STTOptions, websocket_url
 from lk_agents_deepgram.outgoing import KEEP_ALIVE, Outgoing, SentUsage
+from lk_agents_deepgram.unusable import Unusable
 from lk_agents_deepgram.update import Updatable
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ KEEP_ALIVE_SECONDS: Final = 5.0
 CLOSE_SECONDS: Final = 5.0
 UNTOLD_SECONDS: Final = 0.1
 """Less audio than that may be without a final transcript at the end: no word fits into it."""
-TYPES_NOTED: Final = 100
 
 
 class SpeechStream(Updatable, RecognizeStream):
@@ -71,7 +70,7 @@ class SpeechStream(Updatable, RecognizeStream):
         self._url = websocket_url(base_url)
         self._energy_filter = energy_filter
         self._usage = SentUsage(self._report_sent)
-        self._noted_types: set[str] = set()
+        self._unusable = Unusable()
         self._begin_connection()
         super().__init__(stt=stt, conn_options=conn_options)  # each connection resamples: new options change the rate
 
@@ -152,29 +151,23 @@ class SpeechStream(Updatable, RecognizeStream):
 
     def _decode(self, message: bytes | str) -> list[SpeechEvent]:
         if isinstance(message, bytes):
-            logger.warning("Deepgram has sent bytes where it sends text; passed over", extra={"bytes": len(message)})
+            self._unusable.audio(message)
             return []
         try:
             parsed = parse_live(message)
         except MalformedMessageError as error:
-            logger.warning("a message of Deepgram cannot be understood; passed over", extra={"reason": str(error)})
+            self._unusable.malformed(error)
             return []
         if isinstance(parsed, ErrorMessage):
             raise message_error(parsed, request_id=self._listener.request_id)
         if isinstance(parsed, UnknownMessage):
-            self._note_type(parsed.type)
+            self._unusable.unknown(parsed.type)
             return []
         events = self._listener.hear(parsed)
         until = self._listener.settled
         if until is not None and not any(self._listener.settles(event) for event in events):
             self._input_ch.acknowledge(self._input_ch.axis.to_stream(until))  # it is final that nothing was said
         return events
-
-    def _note_type(self, kind: str) -> None:
-        if kind in self._noted_types or len(self._noted_types) >= TYPES_NOTED:
-            return
-        self._noted_types.add(kind)
-        logger.warning("Deepgram has sent a message of an unknown type; passed over", extra={"type": kind[:80]})
 
     def _report_sent(self, seconds: float) -> None:
         self._event_ch.send_nowait(

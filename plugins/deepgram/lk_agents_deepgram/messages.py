@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from lk_agents.streams.words import TimedWord
+from lk_agents_deepgram.message_parts import MalformedMessageError, decoded, number, objects, part, texts
 
 __all__ = [
     "Alternative",
@@ -20,13 +20,10 @@ __all__ = [
     "SpeechStarted",
     "UnknownMessage",
     "UtteranceEnd",
+    "error_in",
     "parse_live",
     "parse_recording",
 ]
-
-
-class MalformedMessageError(ValueError):
-    """A message has another form than documented; the text names the field and nothing that was said."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +77,7 @@ class ErrorMessage:
     variant: str = ""
     description: str = ""
     message: str = ""
+    code: str = ""
 
 
 @dataclass(frozen=True)
@@ -109,18 +107,18 @@ def parse_live(text: str) -> LiveMessage:
 
     :raises MalformedMessageError: it is no JSON, or a field of it has another form than documented.
     """
-    message = _decoded(text)
-    match kind := _get(message, "type", str, ""):
+    message = decoded(text)
+    match kind := part(message, "type", str, ""):
         case "Results":
             return _results(message)
         case "SpeechStarted":
-            return SpeechStarted(_number(message, "timestamp") if "timestamp" in message else None)
+            return SpeechStarted(number(message, "timestamp") if "timestamp" in message else None)
         case "UtteranceEnd":
             return UtteranceEnd()
         case "Metadata":
-            return Metadata(_get(message, "request_id", str, ""))
+            return Metadata(part(message, "request_id", str, ""))
         case "Error":
-            return ErrorMessage(**{key: _get(message, key, str, "") for key in ("variant", "description", "message")})
+            return error_in(message)
         case _:
             return UnknownMessage(kind)
 
@@ -130,88 +128,59 @@ def parse_recording(text: bytes | str) -> Recording:
 
     :raises MalformedMessageError: it is no JSON, or a field of it has another form than documented.
     """
-    message = _decoded(text)
-    request_id = _get(_get(message, "metadata", Mapping, {}), "request_id", str, "")
-    results = _get(message, "results", Mapping, None)
-    channels = _get(results, "channels", Sequence, ())
+    message = decoded(text)
+    request_id = part(part(message, "metadata", Mapping, {}), "request_id", str, "")
+    results = part(message, "results", Mapping, None)
+    channels = objects(results, "channels")
     if not channels:
         return Recording(request_id=request_id)
-    if not isinstance(channel := channels[0], Mapping):
-        raise MalformedMessageError("'channels' does not hold objects")
     return Recording(
-        alternatives=_alternatives(channel),
-        language=_get(channel, "detected_language", str, ""),
+        alternatives=_alternatives(channels[0]),
+        language=part(channels[0], "detected_language", str, ""),
         request_id=request_id,
     )
 
 
+def error_in(message: Mapping[str, Any]) -> ErrorMessage:
+    """Return what an error message says, on whichever connection it comes.
+
+    :raises MalformedMessageError: a field of it has another form than documented.
+    """
+    code = message.get("code")
+    told = {**message, "code": str(code)} if isinstance(code, int) else message
+    return ErrorMessage(**{key: part(told, key, str, "") for key in ("variant", "description", "message", "code")})
+
+
 def _results(message: Mapping[str, Any]) -> Results:
     return Results(
-        alternatives=_alternatives(_get(message, "channel", Mapping, None)),
-        start=_number(message, "start"),
-        duration=_number(message, "duration"),
-        is_final=_get(message, "is_final", bool, False),
-        speech_final=_get(message, "speech_final", bool, False),
-        request_id=_get(_get(message, "metadata", Mapping, {}), "request_id", str, ""),
+        alternatives=_alternatives(part(message, "channel", Mapping, None)),
+        start=number(message, "start"),
+        duration=number(message, "duration"),
+        is_final=part(message, "is_final", bool, False),
+        speech_final=part(message, "speech_final", bool, False),
+        request_id=part(part(message, "metadata", Mapping, {}), "request_id", str, ""),
     )
 
 
 def _alternatives(channel: Mapping[str, Any]) -> tuple[Alternative, ...]:
-    found = _get(channel, "alternatives", Sequence, ())
-    if not all(isinstance(each, Mapping) for each in found):
-        raise MalformedMessageError("'alternatives' does not hold objects")
-    return tuple(_alternative(each) for each in found)
+    return tuple(_alternative(each) for each in objects(channel, "alternatives"))
 
 
 def _alternative(found: Mapping[str, Any]) -> Alternative:
-    words = _get(found, "words", Sequence, ())
-    if not all(isinstance(each, Mapping) for each in words):
-        raise MalformedMessageError("'words' does not hold objects")
-    languages = _get(found, "languages", Sequence, ())
     return Alternative(
-        transcript=_get(found, "transcript", str, ""),
-        confidence=_number(found, "confidence"),
-        words=tuple(_word(each) for each in words),
-        languages=tuple(each for each in languages if isinstance(each, str)),
+        transcript=part(found, "transcript", str, ""),
+        confidence=number(found, "confidence"),
+        words=tuple(_word(each) for each in objects(found, "words")),
+        languages=texts(found, "languages"),
     )
 
 
 def _word(found: Mapping[str, Any]) -> TimedWord:
     speaker = found.get("speaker")
     return TimedWord(
-        _get(found, "punctuated_word", str, "") or _get(found, "word", str, ""),
-        _number(found, "start"),
-        _number(found, "end"),
-        _number(found, "confidence"),
+        part(found, "punctuated_word", str, "") or part(found, "word", str, ""),
+        number(found, "start"),
+        number(found, "end"),
+        number(found, "confidence"),
         None if speaker is None else str(speaker),
     )
-
-
-def _decoded(text: bytes | str) -> Mapping[str, Any]:
-    try:
-        decoded = json.loads(text)
-    except ValueError:
-        raise MalformedMessageError("it is no JSON") from None  # the cause would quote it
-    if not isinstance(decoded, Mapping):
-        raise MalformedMessageError("it is no object")
-    return decoded
-
-
-def _number(found: Mapping[str, Any], name: str) -> float:
-    value = found.get(name)
-    if value is None:
-        return 0.0
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise MalformedMessageError(f"{name!r} is no number but {type(value).__name__}")
-    return float(value)
-
-
-def _get(found: Mapping[str, Any], name: str, form: type[Any], default: Any) -> Any:
-    """Return a field; ``default`` where it is absent or null, unless that is None too: then it must be there."""
-    value = found.get(name)
-    if value is None and default is not None:
-        return default
-    if not isinstance(value, form) or (form is Sequence and isinstance(value, str)):
-        kind = "missing" if value is None else f"of the type {type(value).__name__}"
-        raise MalformedMessageError(f"{name!r} is {kind}")
-    return value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-__all__ = ["DeepgramLanguages", "DeepgramModels"]
+__all__ = ["DeepgramLanguages", "DeepgramModels", "DeepgramVoices", "FluxModels"]
 
 DeepgramModels: TypeAlias = Literal[
     "nova-3",
@@ -78,3 +78,62 @@ DeepgramLanguages: TypeAlias = Literal[
     "zh-CN",
     "zh-TW",
 ]
+
+FluxModels: TypeAlias = Literal["flux-general-en", "flux-general-multi"]
+
+DeepgramVoices: TypeAlias = Literal[
+    "aura-angus-en",
+    "aura-arcas-en",
+    "aura-asteria-en",
+    "aura-athena-en",
+    "aura-helios-en",
+    "aura-hera-en",
+    "aura-luna-en",
+    "aura-orion-en",
+    "aura-orpheus-en",
+    "aura-perseus-en",
+    "aura-stella-en",
+    "aura-zeus-en",
+    "aura-2-amalthea-en",
+    "aura-2-andromeda-en",
+    "aura-2-apollo-en",
+    "aura-2-arcas-en",
+    "aura-2-aries-en",
+    "aura-2-asteria-en",
+    "aura-2-athena-en",
+    "aura-2-atlas-en",
+    "aura-2-aurora-en",
+    "aura-2-callista-en",
+    "aura-2-cora-en",
+    "aura-2-cordelia-en",
+    "aura-2-delia-en",
+    "aura-2-draco-en",
+    "aura-2-electra-en",
+    "aura-2-harmonia-en",
+    "aura-2-helena-en",
+    "aura-2-hera-en",
+    "aura-2-hermes-en",
+    "aura-2-hyperion-en",
+    "aura-2-iris-en",
+    "aura-2-janus-en",
+    "aura-2-juno-en",
+    "aura-2-jupiter-en",
+    "aura-2-luna-en",
+    "aura-2-mars-en",
+    "aura-2-minerva-en",
+    "aura-2-neptune-en",
+    "aura-2-odysseus-en",
+    "aura-2-ophelia-en",
+    "aura-2-orion-en",
+    "aura-2-orpheus-en",
+    "aura-2-pandora-en",
+    "aura-2-phoebe-en",
+    "aura-2-pluto-en",
+    "aura-2-saturn-en",
+    "aura-2-selene-en",
+    "aura-2-thalia-en",
+    "aura-2-theia-en",
+    "aura-2-vesta-en",
+    "aura-2-zeus-en",
+]
+"""Those that speak English; others end in their language, such as ``"aura-2-celeste-es"``."""

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, Final, TypedDict
+from typing import Any, Final, TypeAlias, TypedDict
 
 from lk_agents.foundation.errors import ConfigError
 
-__all__ = ["ENGLISH_ONLY_MODELS", "FALLBACK_MODEL", "ExtraOptions", "STTOptions", "http_url", "websocket_url"]
+__all__ = [
+    "ENGLISH_ONLY_MODELS",
+    "FALLBACK_MODEL",
+    "ExtraOptions",
+    "Query",
+    "STTOptions",
+    "as_word",
+    "check_tags",
+    "frozen",
+    "http_url",
+    "websocket_url",
+]
 
 FALLBACK_MODEL: Final = "nova-2-general"
 """What is used in place of a model that does not know the language."""
@@ -33,7 +44,7 @@ WITHOUT_KEYTERMS: Final = ("nova-2", "nova-general", "nova-meeting", "nova-phone
 """How the names of the models begin that are known to take no keyterms."""
 TAG_CHARACTERS: Final = 128
 
-Query = list[tuple[str, str]]
+Query: TypeAlias = list[tuple[str, str]]
 
 
 class ExtraOptions(TypedDict, total=False):
@@ -63,7 +74,7 @@ class STTOptions:
     :param sample_rate: in Hz, of the audio that is sent; what is pushed is resampled to it.
     :param no_delay: do not wait for more words in order to format better.
     :param endpointing_ms: silence after which a transcript is final; 0 for never.
-    :param filler_words: transcribe "uh" and "um" as well; when listening only.
+    :param filler_words: transcribe "uh" and "um" as well.
     :param keywords: words to listen for, with their boost; not with the models of Nova-3.
     :param keyterms: words and phrases to listen for; with the models of Nova-3 only.
     :param profanity_filter: leave profanity out.
@@ -117,9 +128,7 @@ class STTOptions:
             raise ConfigError(
                 f"keyterms are given, but the model {self.model!r} takes none; use keywords, or a model of Nova-3"
             )
-        for tag in self.tags:
-            if not 0 < len(tag) <= TAG_CHARACTERS:
-                raise ConfigError(f"tags holds {tag!r}; a tag has 1 to {TAG_CHARACTERS} characters")
+        check_tags(self.tags)
 
     def _check_numbers(self) -> None:
         if self.sample_rate < 1:
@@ -134,7 +143,7 @@ class STTOptions:
         :raises ConfigError: see the class.
         """
         changes: dict[str, Any] = {
-            name: _frozen(value) if isinstance(value, list | tuple) else value
+            name: frozen(value) if isinstance(value, list | tuple) else value
             for name, value in given.items()
             if value is not None
         }
@@ -150,19 +159,19 @@ class STTOptions:
         """Return the query of a live connection."""
         return [
             ("model", self.model_in_use),
-            ("punctuate", _word(self.punctuate)),
-            ("smart_format", _word(self.smart_format)),
-            ("no_delay", _word(self.no_delay)),
-            ("interim_results", _word(self.interim_results)),
+            ("punctuate", as_word(self.punctuate)),
+            ("smart_format", as_word(self.smart_format)),
+            ("no_delay", as_word(self.no_delay)),
+            ("interim_results", as_word(self.interim_results)),
             ("encoding", "linear16"),
-            ("vad_events", _word(self.vad_events)),
+            ("vad_events", as_word(self.vad_events)),
             ("sample_rate", str(self.sample_rate)),
             ("channels", "1"),
             ("endpointing", str(self.endpointing_ms) if self.endpointing_ms else "false"),
-            ("filler_words", _word(self.filler_words)),
-            ("profanity_filter", _word(self.profanity_filter)),
-            ("numerals", _word(self.numerals)),
-            ("mip_opt_out", _word(self.mip_opt_out)),
+            ("filler_words", as_word(self.filler_words)),
+            ("profanity_filter", as_word(self.profanity_filter)),
+            ("numerals", as_word(self.numerals)),
+            ("mip_opt_out", as_word(self.mip_opt_out)),
             *([("language", self.language)] if self.language else []),
             *([("utterance_end_ms", str(self.utterance_end_ms))] if self.utterance_end_ms else []),
             *self._terms(),
@@ -172,11 +181,12 @@ class STTOptions:
         """Return the query for a recording."""
         return [
             ("model", self.model_in_use),
-            ("punctuate", _word(self.punctuate)),
-            ("detect_language", _word(self.detect_language)),
-            ("smart_format", _word(self.smart_format)),
-            ("profanity_filter", _word(self.profanity_filter)),
-            ("numerals", _word(self.numerals)),
+            ("punctuate", as_word(self.punctuate)),
+            ("detect_language", as_word(self.detect_language)),
+            ("smart_format", as_word(self.smart_format)),
+            ("filler_words", as_word(self.filler_words)),
+            ("profanity_filter", as_word(self.profanity_filter)),
+            ("numerals", as_word(self.numerals)),
             *([("mip_opt_out", "true")] if self.mip_opt_out else []),
             *([("language", self.language)] if self.language and not self.detect_language else []),
             *self._terms(),
@@ -196,11 +206,23 @@ class STTOptions:
         yield from (("search", phrase) for phrase in self.search)
 
 
-def _frozen(values: list[Any] | tuple[Any, ...]) -> tuple[Any, ...]:
+def check_tags(tags: Iterable[str]) -> None:
+    """Check labels for usage reports.
+
+    :raises ConfigError: one is too long, or empty.
+    """
+    for tag in tags:
+        if not 0 < len(tag) <= TAG_CHARACTERS:
+            raise ConfigError(f"tags holds {tag!r}; a tag has 1 to {TAG_CHARACTERS} characters")
+
+
+def frozen(values: list[Any] | tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return a list as a tuple, lists in it as well."""
     return tuple(tuple(value) if isinstance(value, list) else value for value in values)
 
 
-def _word(value: bool) -> str:
+def as_word(value: bool) -> str:
+    """Return a truth value as Deepgram spells it."""
     return "true" if value else "false"
 
 

@@ -19,7 +19,7 @@ KEEP_ALIVE: Final = '{"type":"KeepAlive"}'
 FINALIZE: Final = '{"type":"Finalize"}'
 CLOSE_STREAM: Final = '{"type":"CloseStream"}'
 
-PIECES_PER_SECOND: Final = 20
+PIECE_SECONDS: Final = 0.05
 BYTES_PER_SAMPLE: Final = 2
 USAGE_SECONDS: Final = 5.0
 ROUNDING_SECONDS: Final = 1e-6
@@ -69,9 +69,19 @@ class Outgoing:
     :param sample_rate: of what is sent, in Hz; audio is resampled to it.
     :param energy_filter: judges what is silence, which is not sent; None to send all.
     :param usage: told what is taken in and sent.
+    :param piece_seconds: how long the pieces are in which audio goes out.
+    :param end_of_segment: what is said where a segment ends.
     """
 
-    def __init__(self, sample_rate: int, energy_filter: AudioEnergyFilter | None, usage: SentUsage) -> None:
+    def __init__(
+        self,
+        sample_rate: int,
+        energy_filter: AudioEnergyFilter | None,
+        usage: SentUsage,
+        *,
+        piece_seconds: float = PIECE_SECONDS,
+        end_of_segment: str = FINALIZE,
+    ) -> None:
         self.axis = TimeAxis()
         """From seconds of the audio that was sent to seconds of the audio that was taken in."""
         self.sent_seconds = 0.0
@@ -79,8 +89,9 @@ class Outgoing:
         self._rate = sample_rate
         self._filter = energy_filter
         self._usage = usage
+        self._end_of_segment = end_of_segment
         self._resampler = Resampler(sample_rate, mono=True)
-        self._pieces = AudioByteStream(sample_rate, 1, max(sample_rate // PIECES_PER_SECOND, 1))
+        self._pieces = AudioByteStream(sample_rate, 1, max(round(sample_rate * piece_seconds), 1))
         self._heard_seconds = 0.0
         self._held: tuple[float, rtc.AudioFrame] | None = None  # the silence before what comes next
 
@@ -106,7 +117,7 @@ class Outgoing:
         return [*self._rest(), CLOSE_STREAM]
 
     def _end_segment(self) -> list[bytes | str]:
-        messages = [*self._rest(), FINALIZE]
+        messages = [*self._rest(), self._end_of_segment]
         self._usage.flush()
         return messages
 

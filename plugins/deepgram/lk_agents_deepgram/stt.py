@@ -17,7 +17,7 @@ from lk_agents.utils.audio import combine_frames
 from lk_agents.utils.http_context import HttpSessions
 from lk_agents_deepgram.connection import authorization, find_key
 from lk_agents_deepgram.energy_filter import AudioEnergyFilter
-from lk_agents_deepgram.listener import speech_data
+from lk_agents_deepgram.listener import speech_data, spoken_in
 from lk_agents_deepgram.live import SpeechStream
 from lk_agents_deepgram.messages import MalformedMessageError, parse_recording
 from lk_agents_deepgram.options import FALLBACK_MODEL, ExtraOptions, STTOptions, http_url
@@ -170,7 +170,9 @@ class STT(Updatable, recognizer.STT):
         return SpeechEvent(
             SpeechEventType.FINAL_TRANSCRIPT,
             request_id=recording.request_id,
-            alternatives=[speech_data(each, recording.language or language) for each in recording.alternatives],
+            alternatives=[
+                speech_data(each, recording.language or spoken_in(each, language)) for each in recording.alternatives
+            ],
         )
 
     def _change_options(self, changes: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ from deepgram_fake import PATH, Manner, Talk, ear, live_script
 from livekit import rtc
 
 from lk_agents.foundation.types import APIConnectOptions
-from lk_agents.stt import SpeechEvent, SpeechEventType
+from lk_agents.stt import RecognizeStream, SpeechEvent, SpeechEventType
 from lk_agents.testing.providers.speech import Heard, voice
 from lk_agents.testing.vendor import Fault, VendorServer
 from lk_agents_deepgram import STT, SpeechStream
@@ -73,7 +73,7 @@ def words(events: Sequence[SpeechEvent]) -> list[str]:
     return " ".join(texts(events)).split()
 
 
-async def read_until(stream: SpeechStream, kind: SpeechEventType, count: int = 1) -> list[SpeechEvent]:
+async def read_until(stream: RecognizeStream, kind: SpeechEventType, count: int = 1) -> list[SpeechEvent]:
     events = []
     async for event in stream:
         events.append(event)

@@ -9,11 +9,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
+from deepgram_sound import Sound, word
 from livekit import rtc
 
 from lk_agents.foundation.secret import Secret
-from lk_agents.testing.providers.speech import LOUD, Heard, pitches_in, place_of
+from lk_agents.testing.providers.speech import Heard, pitches_in
 from lk_agents.testing.vendor import Answer, Exchange, Script, VendorSocket, reply
 
 PATH = "/v1/listen"
@@ -21,8 +21,6 @@ REQUEST_ID = "5a3f0c1e-request"
 PIECE_SECONDS = 0.05
 PIECES_PER_INTERIM = 4
 QUIET_PIECES = 4
-SLACK_SECONDS = 0.006
-"""How exactly it is known which part of an utterance a piece holds."""
 
 Talk = Callable[[VendorSocket], Awaitable[None]]
 
@@ -60,11 +58,6 @@ def metadata(seconds: float) -> dict[str, Any]:
     }
 
 
-def word(text: str, start: float, end: float, **more: Any) -> dict[str, Any]:
-    times = {"start": round(start, 4), "end": round(end, 4)}
-    return {"word": text, **times, "confidence": 0.97, "punctuated_word": text, **more}
-
-
 def results(
     transcript: str,
     *,
@@ -98,29 +91,21 @@ class Ear:
     """What one connection hears, and what it says to that."""
 
     def __init__(self, speech: Sequence[Heard], manner: Manner, rate: int) -> None:
-        self._speech = speech
         self._manner = manner
-        self._rate = rate
-        self.seconds = 0.0
+        self._sound = Sound(speech, rate)
         self._final_until = 0.0
-        self._heard: list[tuple[int, float, float, float]] = []  # utterance, from, until, where that is for us
         self._loud_pieces = 0
         self._quiet_pieces = 0
         self._speaking = False
 
+    @property
+    def seconds(self) -> float:
+        return self._sound.seconds
+
     def listen(self, piece: bytes) -> list[dict[str, Any]]:
-        samples = np.frombuffer(piece, np.int16)
-        at, length = self.seconds, len(samples) / self._rate
-        self.seconds += length
-        sounding = np.flatnonzero(np.abs(samples) >= LOUD)
-        place = place_of(samples[sounding[0] : sounding[-1] + 1], self._rate) if len(sounding) else None
-        if place is None:
+        at = self.seconds
+        if not self._sound.listen(piece):
             return self._quiet()
-        utterance = self._speech[place[0]]
-        middle = utterance.start + place[1] * (utterance.end - utterance.start)
-        centre = (sounding[0] + sounding[-1]) / 2 / self._rate
-        half = (sounding[-1] - sounding[0]) / 2 / self._rate
-        self._heard.append((place[0], middle - half, middle + half, at + centre - middle))
         self._loud_pieces += 1
         self._quiet_pieces = 0
         said = self._started(at)
@@ -168,22 +153,11 @@ class Ear:
         )
         if is_final:
             self._final_until = self.seconds
-            self._heard.clear()
+            self._sound.forget()
         return said
 
     def _words(self) -> list[dict[str, Any]]:
-        more = {} if self._manner.speaker is None else {"speaker": self._manner.speaker}
-        found = []
-        for index, utterance in enumerate(self._speech):
-            mine = [each for each in self._heard if each[0] == index]
-            if not mine:
-                continue
-            shift = float(np.median([each[3] for each in mine]))
-            for each in utterance.words:
-                middle = (each.start_time + each.end_time) / 2
-                if any(begin - SLACK_SECONDS <= middle < end + SLACK_SECONDS for _, begin, end, _ in mine):
-                    found.append(word(each.text, each.start_time + shift, each.end_time + shift, **more))
-        return found
+        return self._sound.words(**({} if self._manner.speaker is None else {"speaker": self._manner.speaker}))
 
 
 class Etiquette:

@@ -22,7 +22,8 @@ from deepgram_bench import (
     texts,
     words,
 )
-from deepgram_fake import PATH, ear, live_script, metadata, results, word
+from deepgram_fake import PATH, ear, live_script, metadata, results
+from deepgram_sound import word
 
 from lk_agents.foundation.errors import APIError, APITimeoutError
 from lk_agents.foundation.types import APIConnectOptions

@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from deepgram_fake import REQUEST_ID, metadata, recording, results, speech_started, utterance_end, word
+from deepgram_fake import REQUEST_ID, metadata, recording, results, speech_started, utterance_end
+from deepgram_sound import word
 
 from lk_agents.streams.words import TimedWord
 from lk_agents_deepgram.messages import (

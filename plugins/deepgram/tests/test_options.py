@@ -84,6 +84,7 @@ def test_a_recording_is_asked_for_with_these_values() -> None:
         "punctuate": ["true"],
         "detect_language": ["false"],
         "smart_format": ["true"],
+        "filler_words": ["true"],
         "profanity_filter": ["false"],
         "numerals": ["false"],
         "language": ["en-US"],

@@ -13,8 +13,8 @@ from importlib_metadata import entry_points
 import lk_agents_deepgram
 from lk_agents.foundation.errors import ConfigError
 from lk_agents.hooks.lookup import create_by_name
-from lk_agents.hooks.provider_records import STTProvider
-from lk_agents_deepgram import STT, SpeechStream, plugin
+from lk_agents.hooks.provider_records import Provider, STTProvider, TTSProvider, TurnDetectorProvider
+from lk_agents_deepgram import STT, TTS, FluxTurnDetector, SpeechStream, SpeechStreamv2, STTv2, plugin
 
 UPDATABLE = [
     "language",
@@ -32,6 +32,32 @@ UPDATABLE = [
     "numerals",
     "mip_opt_out",
 ]
+FLUX_UPDATABLE = [
+    "model",
+    "eot_threshold",
+    "eager_eot_threshold",
+    "eot_timeout_ms",
+    "keyterm",
+    "tags",
+    "language_hint",
+    "mip_opt_out",
+    "numerals",
+]
+TTS_SURFACE = [
+    "model",
+    "encoding",
+    "sample_rate",
+    "api_key",
+    "base_url",
+    "use_streaming",
+    "word_tokenizer",
+    "http_session",
+]
+
+
+def keywords_of(function: Any) -> list[str]:
+    parameters = inspect.signature(function).parameters.values()
+    return [each.name for each in parameters if each.kind is each.KEYWORD_ONLY]
 
 
 def loaded_by(code: str) -> list[str]:
@@ -48,6 +74,7 @@ def test_the_entry_point_names_the_plugin_module() -> None:
 def test_loading_the_plugin_loads_no_client_and_no_module_that_puts_it_in_use() -> None:
     loaded = loaded_by(
         "import lk_agents_deepgram.plugin as p\np.lk_agents_register_plugin()\nlist(p.lk_agents_register_stt())\n"
+        "list(p.lk_agents_register_tts())\nlist(p.lk_agents_register_turn_detector())\n"
         "list(p.lk_agents_preload_modules())"
     )
 
@@ -55,8 +82,9 @@ def test_loading_the_plugin_loads_no_client_and_no_module_that_puts_it_in_use() 
     assert [name for name in loaded if name.startswith("lk_agents_deepgram.")] == ["lk_agents_deepgram.plugin"]
 
 
-def test_the_recogniser_is_imported_without_client_and_media_library() -> None:
-    assert {"aiohttp", "livekit", "numpy"} & set(loaded_by("import lk_agents_deepgram.stt")) == set()
+@pytest.mark.parametrize("module", ["stt", "flux_stt", "tts", "turn_detector"])
+def test_what_it_offers_is_imported_without_client_and_media_library(module: str) -> None:
+    assert {"aiohttp", "livekit", "numpy"} & set(loaded_by(f"import lk_agents_deepgram.{module}")) == set()
 
 
 def test_the_modules_named_for_preloading_can_be_imported_and_open_no_thread() -> None:
@@ -98,23 +126,64 @@ def test_the_recogniser_can_be_had_by_its_name_with_model_and_extra_options() ->
     assert stt.label == "lk_agents_deepgram.stt.STT"
 
 
-def test_without_a_key_looking_it_up_says_what_lacks() -> None:
+def test_the_recogniser_of_turns_can_be_had_by_its_name() -> None:
+    options = {"api_key": "key", "keyterm": "Ada", "language_hint": "es"}
+    stt: Any = create_by_name(STTProvider, "deepgram-flux/flux-general-multi", options=options)
+
+    assert isinstance(stt, STTv2)
+    assert (stt.model, stt.provider, stt.opts.language_hint) == ("flux-general-multi", "deepgram", ("es",))
+    assert stt.label == "lk_agents_deepgram.flux_stt.STTv2"
+
+
+def test_the_synthesizer_can_be_had_by_its_name() -> None:
+    tts: Any = create_by_name(TTSProvider, "deepgram/aura-luna-en", options={"api_key": "key", "speed": 1.2})
+
+    assert isinstance(tts, TTS)
+    assert (tts.model, tts.provider, tts.opts.speed) == ("aura-luna-en", "deepgram", 1.2)
+    assert tts.label == "lk_agents_deepgram.tts.TTS"
+
+
+def test_the_turn_detector_can_be_had_by_its_name_for_a_recogniser() -> None:
+    detector = create_by_name(TurnDetectorProvider, "deepgram-flux", options={"stt": STTv2(api_key="key")})
+
+    assert isinstance(detector, FluxTurnDetector)
+    with pytest.raises(ConfigError, match="stt"):
+        create_by_name(TurnDetectorProvider, "deepgram-flux", options={})
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"), [(STTProvider, "deepgram"), (STTProvider, "deepgram-flux"), (TTSProvider, "deepgram")]
+)
+def test_without_a_key_looking_it_up_says_what_lacks(kind: type[Provider], name: str) -> None:
     with pytest.raises(ConfigError, match="DEEPGRAM_API_KEY"):
-        create_by_name(STTProvider, "deepgram", options={})
+        create_by_name(kind, name, options={})
 
 
-def test_without_a_key_making_one_says_what_lacks() -> None:
+@pytest.mark.parametrize("kind", [STT, STTv2])
+def test_without_a_key_making_one_says_what_lacks(kind: type[Any]) -> None:
     with pytest.raises(ConfigError, match="DEEPGRAM_API_KEY"):
-        STT()
+        kind()
 
 
-@pytest.mark.parametrize("owner", [STT, SpeechStream])
-def test_these_options_can_be_updated(owner: type[Any]) -> None:
-    parameters = inspect.signature(owner.update_options).parameters.values()
+@pytest.mark.parametrize(
+    ("owner", "expected"),
+    [
+        (STT, UPDATABLE),
+        (SpeechStream, UPDATABLE),
+        (STTv2, FLUX_UPDATABLE),
+        (SpeechStreamv2, FLUX_UPDATABLE),
+        (TTS, ["model", "sample_rate"]),
+    ],
+)
+def test_these_options_can_be_updated(owner: type[Any], expected: list[str]) -> None:
+    assert keywords_of(owner.update_options) == expected
 
-    assert [each.name for each in parameters if each.kind is each.KEYWORD_ONLY] == UPDATABLE
+
+def test_a_synthesizer_is_made_with_these_options() -> None:
+    assert keywords_of(TTS) == TTS_SURFACE
 
 
-def test_a_misspelt_option_is_refused() -> None:
+@pytest.mark.parametrize("kind", [STT, STTv2])
+def test_a_misspelt_option_is_refused(kind: type[Any]) -> None:
     with pytest.raises(TypeError, match="smart_fromat"):
-        STT(api_key="key", smart_fromat=True)  # type: ignore[call-arg]  # that is the test
+        kind(api_key="key", smart_fromat=True)

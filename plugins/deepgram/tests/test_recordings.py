@@ -56,6 +56,7 @@ async def test_the_request_has_the_options_as_query_and_the_audio_as_wav() -> No
         ("punctuate", "true"),
         ("detect_language", "false"),
         ("smart_format", "true"),
+        ("filler_words", "true"),
         ("profanity_filter", "false"),
         ("numerals", "true"),
         ("language", "en"),
@@ -72,6 +73,35 @@ async def test_a_detected_language_is_told() -> None:
 
     assert event.alternatives[0].language == "fr"
     assert "language" not in dict(vendor.journal[0].query)
+
+
+async def test_of_several_languages_the_recording_names_the_one_that_is_spoken_most() -> None:
+    answer = recording("bonjour")
+    answer["results"]["channels"][0]["alternatives"][0]["languages"] = ["fr", "en"]
+    async with asking(reply(answer), language="multi") as (stt, _):
+        event = await stt.recognize(speech(0.5), conn_options=ONCE)
+
+    assert event.alternatives[0].language == "fr"
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"filler_words": False}, [("filler_words", "false")]),
+        ({"enable_diarization": True, "dictation": True}, [("diarize", "true"), ("dictation", "true")]),
+        ({"redact": ["pci"], "search": ["one two"]}, [("redact", "pci"), ("search", "one two")]),
+        ({"replace": [("a", "b")], "tags": ["mine"]}, [("replace", "a:b"), ("tag", "mine")]),
+        ({"model": "nova-3", "keyterms": ["Ada L"]}, [("model", "nova-3"), ("keyterm", "Ada L")]),
+    ],
+    ids=str,
+)
+async def test_a_recording_is_asked_for_with_every_option_that_there_is_for_one(
+    options: dict[str, Any], expected: list[tuple[str, str]]
+) -> None:
+    async with asking(reply(recording("hello")), **options) as (stt, vendor):
+        await stt.recognize(speech(0.5), conn_options=ONCE)
+
+    assert set(expected) <= set(vendor.journal[0].query)
 
 
 async def test_every_alternative_is_told_and_without_words_its_times_are_0() -> None:
