@@ -22,6 +22,7 @@ ALLOWED: dict[str, str] = {
     "core/lk_agents/transcription/tts_forwarder.py: the constructor": "its keywords are the interface that is carried",
     "plugins/deepgram/lk_agents_deepgram/stt.py: the constructor": "its keywords are the interface that is carried",
     "plugins/openai/lk_agents_openai/llm.py: the constructor": "its keywords are the interface that is carried",
+    "plugins/openai/lk_agents_openai/realtime/model.py: the constructor": "its keywords are the carried interface",
     "plugins/openai/lk_agents_openai/stt.py: the constructor": "its keywords are the interface that is carried",
 }
 

@@ -1,4 +1,4 @@
-"""Language models, speech recognition and speech synthesis by OpenAI, and by those who speak as it does.
+"""Language models, recognition, synthesis and speech-to-speech models by OpenAI, and by those who speak as it does.
 
 The names are loaded when they are first used: importing this package, as its entry point does in every process, costs
 nothing, and loads no module beside itself, by which the framework would take the plugin to be in use.
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lk_agents_openai import beta
+    from lk_agents_openai import beta, realtime
     from lk_agents_openai.chat_stream import LLMStream
     from lk_agents_openai.embeddings import EmbeddingData, create_embeddings
     from lk_agents_openai.listening import SpeechStream
@@ -33,6 +33,7 @@ __all__ = [
     "__version__",
     "beta",
     "create_embeddings",
+    "realtime",
 ]
 
 _HOME = {
@@ -47,7 +48,7 @@ _HOME = {
     "TTSVoices": "models",
     "create_embeddings": "embeddings",
 }
-_MODULES = ("beta",)
+_MODULES = ("beta", "realtime")
 
 
 def __getattr__(name: str) -> Any:

@@ -34,6 +34,7 @@ class Problem(msgspec.Struct):
     message: str | None = None
     type: str | None = None
     code: str | None = None
+    param: str | None = None
     event_id: str | None = None
 
 

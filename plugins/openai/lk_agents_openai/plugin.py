@@ -10,15 +10,17 @@ from lk_agents.hooks.markers import hookimpl
 from lk_agents_openai import __version__
 
 if TYPE_CHECKING:
-    from lk_agents.hooks.provider_records import LLMProvider, STTProvider, TTSProvider
+    from lk_agents.hooks.provider_records import LLMProvider, RealtimeProvider, STTProvider, TTSProvider
     from lk_agents.plugin import Plugin
 
 __all__ = [
     "LLM_EXTRAS",
+    "REALTIME_EXTRAS",
     "STT_EXTRAS",
     "lk_agents_preload_modules",
     "lk_agents_register_llm",
     "lk_agents_register_plugin",
+    "lk_agents_register_realtime",
     "lk_agents_register_stt",
     "lk_agents_register_tts",
 ]
@@ -45,6 +47,19 @@ LLM_EXTRAS: Final = (
 must load no other module."""
 STT_EXTRAS: Final = ("dialect", "http_session", "keywords", "temperature")
 """The same of the recogniser."""
+REALTIME_EXTRAS: Final = (
+    "conn_options",
+    "dialect",
+    "noise_reduction_type",
+    "parallel_tool_calls",
+    "reasoning_effort",
+    "renew_seconds",
+    "speed",
+    "tool_timeout",
+    "tracing",
+    "truncation",
+)
+"""The same of the speech-to-speech model."""
 KEY: Final = {"OPENAI_API_KEY": ("api_key", "client")}
 
 
@@ -97,6 +112,23 @@ def lk_agents_register_tts() -> Iterable[TTSProvider]:
 
 
 @hookimpl
+def lk_agents_register_realtime() -> Iterable[RealtimeProvider]:
+    """Offer the speech-to-speech model as ``openai``."""
+    from lk_agents.hooks.provider_records import RealtimeProvider
+
+    return [
+        RealtimeProvider(
+            "openai",
+            build="lk_agents_openai.realtime.model:RealtimeModel",
+            help="OpenAI's models that hear and speak themselves.",
+            requires_env={"OPENAI_API_KEY": ("api_key", "entra_token")},
+            options=REALTIME_EXTRAS,
+        )
+    ]
+
+
+@hookimpl
 def lk_agents_preload_modules() -> Iterable[str]:
     """Share what takes memory between the processes of all jobs."""
-    return ("aiohttp", "lk_agents_openai.llm", "lk_agents_openai.stt", "lk_agents_openai.tts")
+    modules = ("llm", "realtime.model", "stt", "tts")
+    return ("aiohttp", *(f"lk_agents_openai.{module}" for module in modules))

@@ -364,7 +364,7 @@ class Ear:
         samples = np.frombuffer(piece, np.int16)
         at, self.seconds = self.seconds, self.seconds + len(samples) / SPEECH_RATE
         sounding = np.flatnonzero(np.abs(samples) >= LOUD)
-        place = place_of(samples[sounding[0] : sounding[-1] + 1], SPEECH_RATE) if len(sounding) else None
+        place = self.place(samples[sounding[0] : sounding[-1] + 1]) if len(sounding) else None
         if place is None:
             return self._quiet()
         utterance = self._speech[place[0]]
@@ -376,6 +376,9 @@ class Ear:
         self._speaking = self._new_id()
         begin = max(at + sounding[0] / SPEECH_RATE - self._prefix, 0.0)
         return [speech_started(self._speaking, begin)] if self._manner.tells_speech else []
+
+    def place(self, sound: Any) -> tuple[int, float] | None:
+        return place_of(sound, SPEECH_RATE)
 
     def _quiet(self) -> list[dict[str, Any]]:
         if not self._speaking or self.seconds - self._quiet_since < self._silence - 1e-6:

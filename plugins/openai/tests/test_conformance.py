@@ -18,14 +18,17 @@ from openai_fake import (
     speaking,
     transcribing,
 )
+from realtime_fake import World
 
 from lk_agents.stt import RecognizeStream
 from lk_agents.testing.conformance.llm import LLMCase, LLMConformance
 from lk_agents.testing.conformance.plugin import PluginConformance
+from lk_agents.testing.conformance.realtime import RealtimeCase, RealtimeConformance
 from lk_agents.testing.conformance.stt import STTCase, STTConformance
 from lk_agents.testing.conformance.tts import TTSCase, TTSConformance
 from lk_agents.testing.vendor import ExchangeKind, Script
 from lk_agents_openai import LLM, STT, TTS
+from lk_agents_openai.realtime import RealtimeModel, ServerVadOptions
 
 pytestmark = pytest.mark.e2e
 
@@ -92,3 +95,54 @@ class TestSTTForRecordings(STTConformance):
             STT(base_url=f"{vendor.url}/v1", api_key=key, model="whisper-1") as stt,
         ):
             yield stt
+
+
+class TestRealtime(RealtimeConformance):
+    stream_exchange = ExchangeKind.SOCKET
+    messages_before_audio = 9
+
+    @asynccontextmanager
+    async def provider(self, case: RealtimeCase) -> AsyncIterator[RealtimeModel]:
+        self._is_impatient = case.is_silent
+        key, world = case.secret.reveal(), World(answers=case.answers, caller=case.caller)
+        case.watch_server(truncated=lambda: world.truncated, functions=lambda: world.functions)
+        query = {"model": "gpt-realtime"}
+        script = Script().socket(REALTIME, world.talk, query=query, headers=bearer(key), repeat=True)
+        async with case.serve(script) as vendor:
+            model = RealtimeModel(
+                base_url=f"{vendor.url}/v1",
+                api_key=key,
+                turn_detection=ServerVadOptions() if case.server_vad else None,
+                conn_options=self.options,
+            )
+            try:
+                yield model
+            finally:
+                await model.aclose()
+
+
+class TestRealtimeOfOlderServers(RealtimeConformance):
+    stream_exchange = ExchangeKind.SOCKET
+    messages_before_audio = 7
+
+    @asynccontextmanager
+    async def provider(self, case: RealtimeCase) -> AsyncIterator[RealtimeModel]:
+        self._is_impatient = case.is_silent
+        key, world = case.secret.reveal(), World(answers=case.answers, caller=case.caller, beta=True)
+        case.watch_server(truncated=lambda: world.truncated, functions=lambda: world.functions)
+        query = {"api-version": "2025-04-01-preview", "deployment": "voice"}
+        headers = {"api-key": case.secret}
+        script = Script().socket("/openai/realtime", world.talk, query=query, headers=headers, repeat=True)
+        async with case.serve(script) as vendor:
+            model = RealtimeModel.with_azure(
+                azure_deployment="voice",
+                azure_endpoint=vendor.url,
+                api_version="2025-04-01-preview",
+                api_key=key,
+                turn_detection=ServerVadOptions() if case.server_vad else None,
+                conn_options=self.options,
+            )
+            try:
+                yield model
+            finally:
+                await model.aclose()

@@ -13,9 +13,10 @@ from importlib_metadata import entry_points
 import lk_agents_openai
 from lk_agents.foundation.errors import ConfigError
 from lk_agents.hooks.lookup import create_by_name
-from lk_agents.hooks.provider_records import LLMProvider, Provider, STTProvider, TTSProvider
-from lk_agents_openai import LLM, STT, TTS, create_embeddings, plugin
+from lk_agents.hooks.provider_records import LLMProvider, Provider, RealtimeProvider, STTProvider, TTSProvider
+from lk_agents_openai import LLM, STT, TTS, create_embeddings, plugin, realtime
 from lk_agents_openai.options import ChatExtras
+from lk_agents_openai.realtime.options import AzureOptions, RealtimeExtras
 from lk_agents_openai.stt import STTExtras
 
 LLM_SURFACE = [
@@ -45,6 +46,38 @@ STT_SURFACE = [
     "use_realtime",
 ]
 TTS_SURFACE = ["model", "voice", "speed", "instructions", "base_url", "api_key", "client"]
+REALTIME_SESSION_SURFACE = [
+    "modalities",
+    "instructions",
+    "voice",
+    "input_audio_format",
+    "output_audio_format",
+    "tool_choice",
+    "input_audio_transcription",
+    "turn_detection",
+    "temperature",
+    "max_response_output_tokens",
+]
+REALTIME_SURFACE = [
+    "instructions",
+    "modalities",
+    "model",
+    "voice",
+    "input_audio_format",
+    "output_audio_format",
+    "input_audio_transcription",
+    "turn_detection",
+    "tool_choice",
+    "temperature",
+    "max_response_output_tokens",
+    "base_url",
+    "http_session",
+    "loop",
+    "azure_deployment",
+    "entra_token",
+    "api_key",
+    "api_version",
+]
 CHAT_SURFACE = [
     "chat_ctx",
     "conn_options",
@@ -74,7 +107,7 @@ def test_the_entry_point_names_the_plugin_module() -> None:
 def test_loading_the_plugin_loads_no_client_and_no_module_that_puts_it_in_use() -> None:
     loaded = loaded_by(
         "import lk_agents_openai.plugin as p\np.lk_agents_register_plugin()\n"
-        "[list(each()) for each in (p.lk_agents_register_llm, p.lk_agents_register_stt, p.lk_agents_register_tts)]\n"
+        "[list(getattr(p, f'lk_agents_register_{each}')()) for each in ('llm', 'realtime', 'stt', 'tts')]\n"
         "list(p.lk_agents_preload_modules())"
     )
 
@@ -82,7 +115,7 @@ def test_loading_the_plugin_loads_no_client_and_no_module_that_puts_it_in_use() 
     assert [name for name in loaded if name.startswith("lk_agents_openai.")] == ["lk_agents_openai.plugin"]
 
 
-@pytest.mark.parametrize("module", ["llm", "stt", "tts", "embeddings"])
+@pytest.mark.parametrize("module", ["llm", "stt", "tts", "embeddings", "realtime.model"])
 def test_the_modules_are_imported_without_client_and_media_library(module: str) -> None:
     assert {"aiohttp", "livekit", "numpy", "openai"} & set(loaded_by(f"import lk_agents_openai.{module}")) == set()
 
@@ -116,6 +149,10 @@ def test_an_unknown_name_is_an_attribute_error() -> None:
         (LLM.chat, CHAT_SURFACE),
         (STT.update_options, ["model", "language", "prompt", "turn_detection", "noise_reduction_type"]),
         (TTS.update_options, ["model", "voice", "speed", "instructions"]),
+        (realtime.RealtimeModel.__init__, REALTIME_SURFACE),
+        (realtime.RealtimeModel.session, ["chat_ctx", "fnc_ctx", *REALTIME_SESSION_SURFACE]),
+        (realtime.RealtimeSession.set_chat_ctx, ["new_ctx"]),
+        (realtime.RealtimeSession.create_response, ["on_duplicate"]),
         (create_embeddings, ["input", "model", "dimensions", "api_key", "http_session"]),
     ],
 )
@@ -126,6 +163,21 @@ def test_the_parameters_are_those_of_older_versions_and_more(function: Any, name
 def test_the_extra_options_are_named_where_nothing_may_be_loaded() -> None:
     assert sorted(plugin.LLM_EXTRAS) == sorted(ChatExtras.__annotations__)
     assert sorted(plugin.STT_EXTRAS) == sorted(STTExtras.__annotations__)
+    assert sorted(plugin.REALTIME_EXTRAS) == sorted(RealtimeExtras.__annotations__)
+
+
+def test_a_speech_to_speech_model_at_azure_takes_what_it_took() -> None:
+    named = parameters(realtime.RealtimeModel.with_azure)
+    taken = [*named, *AzureOptions.__annotations__]
+
+    assert set(REALTIME_SURFACE) - {"model"} <= set(taken)
+    assert set(REALTIME_SESSION_SURFACE) == set(parameters(realtime.RealtimeSession.session_update))
+
+
+def test_every_name_of_the_realtime_module_can_be_had() -> None:
+    assert [name for name in realtime.__all__ if not hasattr(realtime, name)] == []
+    assert set(realtime.__all__) <= set(dir(realtime))
+    assert [member.name for member in realtime.SemanticVadEagerness] == ["LOW", "MEDIUM", "HIGH", "AUTO"]
 
 
 @pytest.mark.parametrize(
@@ -134,6 +186,7 @@ def test_the_extra_options_are_named_where_nothing_may_be_loaded() -> None:
         (LLMProvider, "openai/gpt-4o-mini", LLM),
         (STTProvider, "openai/gpt-4o-transcribe", STT),
         (TTSProvider, "openai/tts-1", TTS),
+        (RealtimeProvider, "openai/gpt-realtime", realtime.RealtimeModel),
     ],
 )
 def test_providers_are_built_by_name(
@@ -146,7 +199,7 @@ def test_providers_are_built_by_name(
     assert made.model == spec.partition("/")[2]
 
 
-@pytest.mark.parametrize("kind", [LLMProvider, STTProvider, TTSProvider])
+@pytest.mark.parametrize("kind", [LLMProvider, STTProvider, TTSProvider, RealtimeProvider])
 def test_a_missing_key_and_an_unknown_option_are_told_at_the_look_up(kind: type[Provider]) -> None:
     with pytest.raises(ConfigError, match="OPENAI_API_KEY"):
         create_by_name(kind, "openai", options={})

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from openai import AsyncAzureOpenAI, AsyncOpenAI, AuthenticationError
 from openai.types import CreateEmbeddingResponse
 from openai.types.audio import Transcription, TranscriptionVerbose
 from openai.types.chat import ChatCompletionChunk
-from openai.types.realtime import RealtimeServerEvent, SessionUpdateEvent
+from openai.types.realtime import RealtimeClientEvent, RealtimeServerEvent, SessionUpdateEvent
 from openai_bench import KEY, UTTERANCES, WORDS, Calls, Weather, asking, model, read, speech, text_of
 from openai_fake import (
     CHAT,
@@ -41,12 +43,19 @@ from openai_fake import (
     verbose,
 )
 from pydantic import TypeAdapter
+from realtime_bench import VAD, Vendor, held
+from realtime_fake import World, realtime_script
 from test_embeddings import answer, vector
 
 from lk_agents.foundation.secret import Secret
+from lk_agents.llm import ChatAudio, ChatContext, ChatMessage
+from lk_agents.testing.providers.realtime import RealtimeAnswer
+from lk_agents.testing.providers.speech import Heard
 from lk_agents.testing.vendor import Script, VendorServer, reply
 from lk_agents.utils.audio import combine_frames
 from lk_agents_openai import STT
+from lk_agents_openai.realtime import RealtimeSessionOptions, SemanticVadOptions
+from lk_agents_openai.realtime.session_format import session_record
 
 # The vendor's client imports old names of the library that it stands on.
 pytestmark = pytest.mark.filterwarnings("ignore:websockets.* deprecated:DeprecationWarning")
@@ -54,6 +63,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:websockets.* deprecated:Deprecat
 TEXT = "It is sunny in Paris."
 CALLS: Calls = [("get_weather", {"city": "Paris"}), ("get_weather", {"city": "Rome", "day": 2})]
 SERVER_EVENT: TypeAdapter[Any] = TypeAdapter(RealtimeServerEvent)
+CLIENT_EVENT: TypeAdapter[Any] = TypeAdapter(RealtimeClientEvent)
 
 
 def client(vendor: VendorServer, key: str = KEY) -> AsyncOpenAI:
@@ -247,3 +257,115 @@ def _base64(data: bytes) -> str:
     import base64
 
     return base64.b64encode(data).decode()
+
+
+# --- speech to speech ------------------------------------------------------------------------------------------------
+
+SAID: list[RealtimeAnswer] = [
+    RealtimeAnswer(text="Good day to you."),
+    RealtimeAnswer(text="I write.", as_text=True),
+    RealtimeAnswer(text="Let me look.", calls=[("get_weather", {"city": "Paris"})]),
+    RealtimeAnswer(text="I", status="failed"),
+]
+
+
+@pytest.mark.usefixtures("lk_clock")
+async def test_all_that_the_fake_says_in_a_spoken_conversation_is_the_vendors() -> None:
+    caller = (Heard("hello there", 0.2, 0.8),)
+    vendor = Vendor(World(SAID, caller))
+    async with held(vendor=vendor, opts=VAD, functions=Weather()) as desk:
+        told: list[dict[str, Any]] = []
+        send = vendor.socket.send
+
+        async def noting(message: Any) -> None:
+            told.append(json.loads(json.dumps(message)))
+            await send(message)
+
+        vendor.socket.send = noting  # type: ignore[method-assign]
+        await desk.say(caller)
+        await desk.answered()
+        for number in range(3):
+            desk.session.create_response()
+            await desk.answered(number + 2)
+        item_id = desk.watch.parts[0].content.item_id
+        desk.session._truncate_conversation_item(item_id=item_id, content_index=0, audio_end_ms=100)
+        desk.session.conversation.item.delete(item_id=item_id)
+        desk.session.input_audio_buffer.clear()
+        desk.session.conversation.item.delete(item_id="unknown")
+        await asyncio.sleep(1.0)
+
+    assert len({each["type"] for each in told}) >= 24
+    for each in told:
+        SERVER_EVENT.validate_python(each)
+
+
+@pytest.mark.usefixtures("lk_clock")
+@pytest.mark.parametrize(
+    "opts",
+    [
+        VAD,
+        replace(VAD, turn_detection=SemanticVadOptions(), speed=1.2, noise_reduction_type="near_field"),
+        replace(VAD, turn_detection=None, input_audio_transcription=None, modalities=("text",)),
+        replace(VAD, reasoning_effort="low", truncation="disabled", tracing="auto", max_response_output_tokens=100),
+    ],
+)
+async def test_all_that_we_say_in_a_spoken_conversation_is_the_vendors(opts: RealtimeSessionOptions) -> None:
+    async with held(World(SAID, UTTERANCES), opts, chat_ctx=asking(), functions=Weather()) as desk:
+        sound = ChatMessage(role="user", content=[ChatAudio(combine_frames(speech(1.0)))])
+        desk.session.conversation.item.create(sound)
+        desk.session._push_audio(combine_frames(speech(1.0, rate=SPEECH_RATE)))
+        desk.session.commit_audio_buffer()
+        for number in range(3):
+            desk.session.response.create(instructions="Be brief.", metadata={"of": "no use"})
+            await desk.answered(number + 1)
+        item_id = desk.watch.parts[0].content.item_id
+        desk.session.cancel_response()
+        desk.session.create_response()
+        desk.session.create_response("cancel_existing")
+        desk.session._truncate_conversation_item(item_id=item_id, content_index=0, audio_end_ms=100)
+        desk.session.session_update(instructions="Be kind.")
+        desk.session.fnc_ctx = None
+        desk.session.input_audio_buffer.clear()
+        await desk.session.set_chat_ctx(ChatContext())
+    told = desk.vendor.socket.sent
+
+    assert {each["type"] for each in told} == {
+        "session.update",
+        "input_audio_buffer.append",
+        "input_audio_buffer.commit",
+        "input_audio_buffer.clear",
+        "conversation.item.create",
+        "conversation.item.delete",
+        "conversation.item.truncate",
+        "response.create",
+        "response.cancel",
+    }
+    for each in told:
+        CLIENT_EVENT.validate_python(each)
+        known = CLIENT_EVENT.validate_python(each).model_dump(exclude_unset=True)
+        assert not [name for name in each if name not in known]
+
+
+@pytest.mark.e2e
+async def test_the_vendors_client_is_spoken_with_as_ours_is() -> None:
+    world = World(SAID)
+    script = realtime_script(world, key=KEY, query={"model": "gpt-realtime"})
+    told = []
+    async with (
+        VendorServer(script) as vendor,
+        client(vendor) as theirs,
+        theirs.realtime.connect(model="gpt-realtime") as connection,
+    ):
+        update: Any = session_record(replace(VAD, turn_detection=None), None, dialect="ga")
+        await connection.session.update(session=update, event_id="event_1")
+        item: Any = {"id": "i1", "type": "message", "role": "user", "content": [{"type": "input_text", "text": "Hi."}]}
+        await connection.conversation.item.create(item=item, event_id="event_2")
+        await connection.response.create(event_id="event_3", response={})
+        async for each in connection:
+            told.append(each)
+            if each.type == "response.done":
+                break
+
+    assert told[0].type == "session.created"
+    assert "".join(each.delta for each in told if each.type == "response.output_audio_transcript.delta") == SAID[0].text
+    assert world.line.texts() == [("user", "Hi."), ("assistant", SAID[0].text)]
